@@ -1,0 +1,1 @@
+//! One Chromium: find the binary, launch, supervise, end.

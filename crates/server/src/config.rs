@@ -1,0 +1,193 @@
+//! Configuration: one struct per section of `roadstead.toml`, parsed into valid domain types.
+//!
+//! A key arrives with the feature that it steers. An unknown key is an error that names it, since a misspelt limit that
+//! is silently ignored is worse than a server that does not start. Nothing here holds a secret.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+/// The whole configuration; every section has defaults, so an empty file is a valid one.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How the server shows itself.
+    pub server: ServerConfig,
+    /// How many sessions, and how they end.
+    pub sessions: SessionsConfig,
+    /// Which browsers, and how they run.
+    pub chromium: ChromiumConfig,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// The URL under which clients reach this server, for `cdp_url`; by default each request's own `Host` is used.
+    pub public_url: Option<PublicUrl>,
+}
+
+/// An `http` or `https` URL without a path, query or fragment.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PublicUrl {
+    secure: bool,
+    authority: String,
+}
+
+impl PublicUrl {
+    /// Returns the matching WebSocket origin, `ws://host:port` or `wss://host:port`.
+    pub fn websocket_origin(&self) -> String {
+        format!("{}://{}", if self.secure { "wss" } else { "ws" }, self.authority)
+    }
+}
+
+impl TryFrom<String> for PublicUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let wrong = || format!("public_url must look like https://browsers.example.com, not {text:?}");
+        let uri: http::Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(wrong());
+        };
+        if !matches!(scheme, "http" | "https") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(wrong());
+        }
+        Ok(Self { secure: scheme == "https", authority: authority.to_string() })
+    }
+}
+
+/// `[sessions]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionsConfig {
+    /// How many sessions may run at once, over all projects.
+    pub max_concurrent: usize,
+    /// How long a create waits for a free place before it is refused with 429, in seconds.
+    pub queue_wait_seconds: u64,
+    /// How long a browser may take to answer for the first time, in seconds.
+    pub start_seconds: u64,
+    /// How long a browser may take to end by itself after `Browser.close`, in seconds; it flushes its cookies meanwhile.
+    pub close_grace_seconds: u64,
+}
+
+impl Default for SessionsConfig {
+    fn default() -> Self {
+        Self { max_concurrent: 50, queue_wait_seconds: 30, start_seconds: 30, close_grace_seconds: 10 }
+    }
+}
+
+impl SessionsConfig {
+    /// [`Self::queue_wait_seconds`] as a duration.
+    pub const fn queue_wait(&self) -> Duration {
+        Duration::from_secs(self.queue_wait_seconds)
+    }
+}
+
+/// `[chromium]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChromiumConfig {
+    /// Full Chromium's binary; found in the usual places when absent.
+    pub executable: Option<PathBuf>,
+    /// The headless shell's binary; found in the usual places when absent.
+    pub headless_shell: Option<PathBuf>,
+    /// Whether Chromium's own sandbox is on. Off means that a hostile page owns the browser's user.
+    pub sandbox: bool,
+    /// The X display for full Chromium, an Xvfb's `:99` for example; without one it runs with `--headless=new`.
+    pub display: Option<String>,
+    /// The unprivileged user that browsers run as when the server was started as root, by numeric id.
+    pub run_as_uid: u32,
+    /// That user's group, by numeric id.
+    pub run_as_gid: u32,
+}
+
+/// Debian's `nobody`.
+const NOBODY: u32 = 65534;
+
+impl Default for ChromiumConfig {
+    fn default() -> Self {
+        Self {
+            executable: None,
+            headless_shell: None,
+            sandbox: true,
+            display: None,
+            run_as_uid: NOBODY,
+            run_as_gid: NOBODY,
+        }
+    }
+}
+
+/// The most sessions a configuration may allow: more is a typing error, or a machine we have not met.
+const MAX_CONCURRENT: usize = 100_000;
+
+impl Config {
+    /// Reads the file at `path`, or returns the defaults when there is none to read.
+    ///
+    /// Errors name the file, the line, and the unknown or invalid key.
+    pub fn load(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("failed to read the configuration file {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("failed to read the configuration file {}", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        let sessions = &config.sessions;
+        if !(1..=MAX_CONCURRENT).contains(&sessions.max_concurrent) {
+            bail!("sessions.max_concurrent must be between 1 and {MAX_CONCURRENT}");
+        }
+        if sessions.start_seconds == 0 {
+            bail!("sessions.start_seconds must be at least 1");
+        }
+        if config.chromium.run_as_uid == 0 {
+            bail!("chromium.run_as_uid must not be 0: Chromium's sandbox does not work as root");
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        for (text, key) in [
+            ("[sessions]\nmax_concurent = 3", "max_concurent"),
+            ("[sesions]\nmax_concurrent = 3", "sesions"),
+            ("egress = 1", "egress"),
+        ] {
+            let error = format!("{:#}", Config::parse(text).unwrap_err());
+            assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn values_are_checked() {
+        for text in [
+            "[sessions]\nmax_concurrent = 0",
+            "[sessions]\nmax_concurrent = -1",
+            "[sessions]\nstart_seconds = 0",
+            "[chromium]\nrun_as_uid = 0",
+            "[server]\npublic_url = \"ftp://x\"",
+            "[server]\npublic_url = \"https://x/path\"",
+            "[server]\npublic_url = \"x\"",
+        ] {
+            assert!(Config::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_becomes_a_websocket_origin() {
+        let config = Config::parse("[server]\npublic_url = \"https://b.example:8443/\"").unwrap();
+        assert_eq!(config.server.public_url.unwrap().websocket_origin(), "wss://b.example:8443");
+        assert!(Config::parse("").unwrap().chromium.sandbox);
+    }
+}

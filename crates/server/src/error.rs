@@ -1,0 +1,70 @@
+//! The program's one error: about a dozen conditions, none of which knows HTTP.
+//!
+//! `http::error` is the only place that maps a condition to a status code. The text of a condition is what the caller
+//! sees, so it says what to do next and holds no path, key or page content; the cause of an [`Error::Internal`] is for
+//! the log alone.
+
+use std::time::Duration;
+
+/// What went wrong, by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request is malformed: which field, and why.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// No key, or one that opens nothing.
+    #[error("Invalid API Key")]
+    Unauthenticated,
+    /// The named thing does not exist, or belongs to another project: nobody can tell which.
+    #[error("{0}")]
+    NotFound(&'static str),
+    /// The request contradicts what exists.
+    #[error("{0}")]
+    Conflict(String),
+    /// The API has it, this server does not; says what is missing.
+    #[error("Feature not implemented. {0}")]
+    NotImplemented(String),
+    /// Too many at once: how many are allowed, and when to come back.
+    #[error("Session creation rate limit exceeded. All {limit} concurrent sessions are in use; end one or try again later.")]
+    TooManySessions {
+        /// The configured limit.
+        limit: usize,
+        /// When a retry makes sense.
+        retry_after: Duration,
+    },
+    /// The server cannot do it now, and may later: it is shutting down, or no browser starts.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A browser or the vault did not do in time what it was asked to.
+    #[error("{0}")]
+    Timeout(String),
+    /// A fault of ours or of the machine. The caller sees `message`, the log the chain of causes.
+    #[error("{message}")]
+    Internal {
+        /// What failed, in the API's words.
+        message: &'static str,
+        /// The chain of causes, for the log.
+        #[source]
+        source: anyhow::Error,
+    },
+}
+
+/// `Profile not found.`, as the API words it.
+pub const PROFILE_NOT_FOUND: Error = Error::NotFound("Profile not found.");
+/// `Session not found.`, as the API words it.
+pub const SESSION_NOT_FOUND: Error = Error::NotFound("Session not found.");
+
+impl Error {
+    /// Wraps a fault that the caller can do nothing about: `message` is for the caller, `source` for the log.
+    pub fn internal(message: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        Self::Internal { message, source: source.into() }
+    }
+
+    /// Says that the request is malformed: `field` names the place, `why` reads after it.
+    pub fn invalid(field: &str, why: impl std::fmt::Display) -> Self {
+        Self::InvalidRequest(format!("{field}: {why}"))
+    }
+}
+
+/// A result with the program's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

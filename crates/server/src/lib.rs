@@ -1,0 +1,1 @@
+//! The server: everything that ties the parts together, and the roadstead program.

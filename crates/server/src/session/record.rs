@@ -1,0 +1,133 @@
+//! What is known of a session, alive or over: one row of the database.
+
+use jiff::Timestamp;
+use roadstead_api::{ProfileName, ProjectId, Receipt, SessionId};
+use serde_json::Value;
+
+/// Where a session is in its life. The wire uses the same words.
+///
+/// ```text
+/// starting → running → stopping → completed
+///     │          │         └────→ failed
+///     └──────────┴──────────────→ failed
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionStatus {
+    /// Admitted; its browser is not ready yet.
+    Starting,
+    /// Its browser answers.
+    Running,
+    /// Its browser is being ended and its sinks saved.
+    Stopping,
+    /// Over, and every save it owed was given its receipt.
+    Completed,
+    /// Over in a way nobody asked for, or with a save that failed.
+    Failed,
+}
+
+impl SessionStatus {
+    /// Returns the wire's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Reads the wire's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Starting, Self::Running, Self::Stopping, Self::Completed, Self::Failed]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+    }
+
+    /// Tells whether the session has a future.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Stopping)
+    }
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// Its owner asked: by the API, or by `Browser.close` on a CDP connection.
+    Requested,
+    /// Nobody was connected for its idle timeout.
+    Idle,
+    /// Its maximum duration passed.
+    Deadline,
+    /// Its browser ended by itself, or never started.
+    BrowserExited,
+    /// The server that ran it died.
+    NodeLost,
+    /// The server was asked to stop.
+    Shutdown,
+}
+
+impl EndReason {
+    /// Returns the wire's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Idle => "idle",
+            Self::Deadline => "deadline",
+            Self::BrowserExited => "browser_exited",
+            Self::NodeLost => "node_lost",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// Reads the wire's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Requested, Self::Idle, Self::Deadline, Self::BrowserExited, Self::NodeLost, Self::Shutdown]
+            .into_iter()
+            .find(|reason| reason.as_str() == word)
+    }
+}
+
+/// A session as the database knows it.
+#[derive(Clone, Debug)]
+pub struct SessionRecord {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub project: ProjectId,
+    /// Where it is in its life.
+    pub status: SessionStatus,
+    /// Why it ended, once it has.
+    pub reason: Option<EndReason>,
+    /// A sentence on how it ended, where a word is not enough.
+    pub detail: Option<String>,
+    /// The body of its create, for the echo.
+    pub configuration: Value,
+    /// Its labels.
+    pub tags: Vec<String>,
+    /// Whether it runs the headless shell or the headless mode.
+    pub headless: bool,
+    /// The profile it was started from, and that profile's revision (none for an empty one).
+    pub profile: Option<LoadedProfile>,
+    /// The name of the key that created it.
+    pub api_key_name: String,
+    /// The browser's product and version, once known, for example `Chrome/156.0.8078.79`.
+    pub browser_version: Option<String>,
+    /// When it was admitted.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What its saves returned; empty while it runs.
+    pub receipts: Vec<Receipt>,
+}
+
+/// The profile that a session was started from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedProfile {
+    /// Its name when the session was created.
+    pub name: ProfileName,
+    /// The revision that was loaded; `None` for a profile that holds nothing yet.
+    pub revision: Option<u64>,
+    /// Whether the session is saved into it.
+    pub persist: bool,
+}

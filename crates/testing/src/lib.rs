@@ -1,0 +1,1 @@
+//! Test server, fake Chromium, demo site, and the integration tests.
