@@ -1,2 +1,71 @@
-//! Tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask ci` is the one gate, on a developer's machine and in CI; `cargo xtask bench`
+//! prints the figures of the README.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Parser, Subcommand};
+
+/// The project's own tasks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Formatting, lints, docs, build, every test.
+    Ci,
+    /// The figures of the README, measured side by side in one run.
+    Bench,
+}
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
+    std::env::set_current_dir(root)?;
+    match Cli::parse().task {
+        Task::Ci => ci(),
+        Task::Bench => bench(),
+    }
+}
+
+fn ci() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    run(cargo_command(&["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    // The conformance suites run the program itself, which `cargo test` alone does not build.
+    cargo(&["build", "--workspace", "--all-targets"])?;
+    cargo(&["test", "--workspace"])
+}
+
+fn bench() -> Result<()> {
+    cargo(&["build", "--release", "--package", "roadstead-server", "--bins"])?;
+    run(Command::new("node").arg("conformance/bench/main.mjs"))
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    run(&mut cargo_command(arguments))
+}
+
+fn cargo_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}
+
+#[expect(clippy::print_stderr, reason = "tells the developer what runs")]
+fn announce(command: &Command) {
+    eprintln!("» {command:?}");
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    announce(command);
+    let status = command.status().with_context(|| format!("failed to start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}

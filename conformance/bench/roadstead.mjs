@@ -1,0 +1,72 @@
+// The server under measurement: the release binary, an empty data dir, its REST API, and Playwright over `cdp_url`.
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+
+const BINARY = process.env.ROADSTEAD_BIN ?? path.resolve(import.meta.dirname, '../../target/release/roadstead');
+const KEY = 'sk-bench-0123456789abcdef';
+
+export class Roadstead {
+  static async start(dataDir) {
+    const server = new Roadstead();
+    const env = { ...process.env, ROADSTEAD_API_KEY: KEY, RUST_LOG: 'warn' };
+    server.child = spawn(BINARY, ['serve', '--listen', '127.0.0.1:0', '--data-dir', dataDir], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    server.exited = once(server.child, 'exit');
+    const [line] = await once(server.child.stdout.setEncoding('utf8'), 'data');
+    server.url = /http:\S+/.exec(line)[0];
+    return server;
+  }
+
+  async #request(method, route, body) {
+    const response = await fetch(`${this.url}${route}`, {
+      method,
+      headers: { 'anchor-api-key': KEY, 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
+    });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(`${method} ${route}: ${answer.error?.message}`);
+    return answer.data;
+  }
+
+  create(build, profile) {
+    return this.#request('POST', '/v1/sessions', { browser: { headless: { active: build.headless }, profile } });
+  }
+
+  end(session) {
+    return this.#request('DELETE', `/v1/sessions/${session.id}`);
+  }
+
+  // Fills a profile by visiting `url` in a persisting session. Returns its size in bytes.
+  async makeProfile(name, build, url) {
+    const session = await this.create(build, { name, persist: true });
+    await this.#visit(session, url, 'filled');
+    await this.end(session);
+    return (await this.#request('GET', `/v1/profiles/${encodeURIComponent(name)}`)).size_bytes;
+  }
+
+  async lifecycle(build, name, url) {
+    const session = await this.create(build, { name, persist: true });
+    await this.#visit(session, url, 'plain');
+    await this.end(session);
+  }
+
+  async #visit(session, url, title) {
+    const browser = await chromium.connectOverCDP(session.cdp_url);
+    const page = await browser.contexts()[0].newPage();
+    await page.goto(url);
+    if ((await page.title()) !== title) await page.waitForFunction((wanted) => document.title === wanted, title);
+    await browser.close();
+  }
+
+  residentMiB() {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024);
+  }
+
+  async stop() {
+    this.child.kill('SIGTERM');
+    await this.exited;
+  }
+}
