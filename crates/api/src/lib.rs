@@ -1,7 +1,19 @@
 //! The wire: request and response types, ids and names of the HTTP API, with their serde and OpenAPI derives. No I/O.
 
+pub mod envelope;
 pub mod ids;
+mod object;
+pub mod profile;
 pub mod receipt;
+pub mod session;
+pub mod session_create;
 
+pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
 pub use ids::{ApiKeyId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};
+pub use profile::{Profile, ProfileChanged, ProfileCreateRequest, ProfileFacts, ProfileUpdateRequest};
 pub use receipt::{CookieCounts, Receipt, SaveOutcome, SavedRevision};
+pub use session::{
+    AllSessionsEnded, SessionCreated, SessionDetails, SessionEnded, SessionList, SessionListItem,
+    SessionPageItem, SessionProfile, SessionStatusItem, SessionTags, SessionTagsChanged, SessionTagsRequest,
+};
+pub use session_create::SessionCreateRequest;

@@ -1,0 +1,289 @@
+//! The body of `POST /v1/sessions`: every documented field, and those that older clients still send.
+//!
+//! These types read what is well-typed and judge nothing: what a value means, and whether this server can do it, is
+//! decided where the body becomes a request. Unknown keys are skipped, null is as good as absent.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::object;
+
+/// A session's configuration. Everything in it is optional.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct SessionCreateRequest {
+    /// What concerns the session.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub session: Option<SessionConfig>,
+    /// What concerns the browser.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub browser: Option<BrowserConfig>,
+    /// Integrations to load. Not implemented: anything but an empty list is refused with 501.
+    pub integrations: Option<Vec<IntegrationConfig>>,
+    /// Identities to log in with. Not implemented: anything but an empty list is refused with 501.
+    pub identities: Option<Vec<IdentityConfig>>,
+}
+
+/// What concerns the session.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct SessionConfig {
+    /// Where the first page goes once the profile is restored: an http, https, about or data URL.
+    #[schema(format = "uri")]
+    pub initial_url: Option<String>,
+    /// Labels to find the session by.
+    #[schema(example = json!(["production", "customer-123"]))]
+    pub tags: Option<Vec<String>>,
+    /// Video recording. Accepted; there are no recordings yet.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub recording: Option<Toggle>,
+    /// The way out to the network. Not implemented: an active one is refused with 501.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub proxy: Option<ProxyConfig>,
+    /// When the session ends by itself.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub timeout: Option<TimeoutConfig>,
+    /// Restrictions of the live view. Accepted; there is no live view yet.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub live_view: Option<LiveViewConfig>,
+    /// Payments by x402. Not implemented: true is refused with 501.
+    pub x402: Option<bool>,
+    /// One token per kind of access. Not implemented: active is refused with 501.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub scoped_access: Option<Toggle>,
+}
+
+/// What concerns the browser.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct BrowserConfig {
+    /// The profile to start from, and whether to save into it.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub profile: Option<ProfileConfig>,
+    /// Ad blocking, on by default. Accepted; it does not act yet.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub adblock: Option<Toggle>,
+    /// Popup blocking, on by default; needs ad blocking. Accepted; it does not act yet.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub popup_blocker: Option<Toggle>,
+    /// Solving CAPTCHAs; needs an active proxy. Not implemented: active is refused.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub captcha_solver: Option<Toggle>,
+    /// Runs without a window, off by default.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub headless: Option<Toggle>,
+    /// The page's inner size.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub viewport: Option<ViewportConfig>,
+    /// Starts fullscreen, off by default.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub fullscreen: Option<Toggle>,
+    /// Shows PDFs in a page, on by default; they are downloaded when it is off.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub pdf_viewer: Option<Toggle>,
+    /// Hands downloads to the page instead of storing them. Not implemented: active is refused with 501.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub p2p_download: Option<Toggle>,
+    /// Ids of uploaded extensions. Not implemented: anything but an empty list is refused with 501.
+    pub extensions: Option<Vec<String>>,
+    /// Switches the same-origin policy off, off by default.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub disable_web_security: Option<Toggle>,
+    /// A patched browser. Not implemented: active is refused with 501.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub extra_stealth: Option<Toggle>,
+    /// Opens popups as tabs. Accepted; to DevTools clients a popup is a page either way.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub force_popups_as_tabs: Option<Toggle>,
+    /// Signs requests for Web Bot Auth. Not implemented: active is refused with 501.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub web_bot_auth: Option<Toggle>,
+    /// Dismisses alert, confirm and prompt at once, off by default.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub disable_dialogs: Option<Toggle>,
+    /// Traces of the browser. Accepted; there are no traces yet.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub tracing: Option<TracingConfig>,
+    /// Masks sensitive data in pages. Not implemented: active is refused with 501.
+    #[serde(default, deserialize_with = "object::optional")]
+    pub sensitive_data_mask: Option<SensitiveDataMaskConfig>,
+}
+
+/// Something that is on or off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+pub struct Toggle {
+    /// Whether it is on.
+    pub active: Option<bool>,
+}
+
+/// When the session ends by itself. Minutes, with fractions; -1 means never, 0 means the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, ToSchema)]
+pub struct TimeoutConfig {
+    /// The hard limit on the session's life, in minutes; 20 by default.
+    #[schema(example = 20)]
+    pub max_duration: Option<f64>,
+    /// How long the session lives with nobody connected, in minutes; 5 by default.
+    #[schema(example = 5)]
+    pub idle_timeout: Option<f64>,
+}
+
+/// Restrictions of the live view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+pub struct LiveViewConfig {
+    /// Whether viewers may only look.
+    pub read_only: Option<bool>,
+    /// Whether the link works only once.
+    pub one_time_url: Option<bool>,
+}
+
+/// A proxy: the service's own by place, or a custom one by address. One type holds both, told apart by `type`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct ProxyConfig {
+    /// Whether it is used.
+    pub active: bool,
+    /// `anchor_proxy` (or one of its older names) or `custom`.
+    pub r#type: Option<String>,
+    /// The country to appear in, two letters.
+    pub country_code: Option<String>,
+    /// The region to appear in.
+    pub region: Option<String>,
+    /// The city to appear in; needs a region.
+    pub city: Option<String>,
+    /// A custom proxy's address, `PROTOCOL://HOST:PORT`.
+    pub server: Option<String>,
+    /// A custom proxy's user.
+    pub username: Option<String>,
+    /// A custom proxy's password. It is never echoed.
+    #[schema(value_type = Option<String>, format = Password)]
+    pub password: Option<Secret>,
+}
+
+/// A string that its `Debug` does not tell.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// How a session uses a profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+pub struct ProfileConfig {
+    /// The profile's name.
+    #[schema(min_length = 1, max_length = 255, example = "my-profile")]
+    pub name: Option<String>,
+    /// Whether the session is saved into the profile when it ends; false by default. The profile is created if it is new.
+    pub persist: Option<bool>,
+}
+
+/// The page's inner size in CSS pixels. Zero means the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+pub struct ViewportConfig {
+    /// Its width; 1440 by default.
+    #[schema(minimum = 0, maximum = 16384, example = 1440)]
+    pub width: Option<i64>,
+    /// Its height; 900 by default.
+    #[schema(minimum = 0, maximum = 16384, example = 900)]
+    pub height: Option<i64>,
+}
+
+/// Traces of the browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+pub struct TracingConfig {
+    /// Whether there are traces.
+    pub active: Option<bool>,
+    /// Whether they hold snapshots.
+    pub snapshots: Option<bool>,
+    /// Whether they hold sources.
+    pub sources: Option<bool>,
+}
+
+/// What is masked in pages.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct SensitiveDataMaskConfig {
+    /// Whether anything is masked.
+    pub active: Option<bool>,
+    /// CSS selectors for every site.
+    pub custom_selectors: Option<Vec<String>>,
+    /// CSS selectors by host.
+    pub site_selectors: Option<BTreeMap<String, Vec<String>>>,
+    /// Patterns of text.
+    pub custom_patterns: Option<Vec<MaskPattern>>,
+}
+
+/// A pattern of text to be masked.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct MaskPattern {
+    /// The regular expression.
+    pub regex: Option<String>,
+    /// What is shown instead; `****` by default.
+    pub mask: Option<String>,
+}
+
+/// An integration to load.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct IntegrationConfig {
+    /// Its id.
+    pub id: Option<String>,
+    /// Its kind, `1PASSWORD` for example.
+    pub r#type: Option<String>,
+    /// Its own configuration.
+    #[schema(value_type = Option<Object>)]
+    pub configuration: Option<Value>,
+}
+
+/// An identity to log in with.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct IdentityConfig {
+    /// Its id.
+    pub id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: Value) -> Result<SessionCreateRequest, serde_json::Error> {
+        serde_json::from_value(body)
+    }
+
+    #[test]
+    fn nulls_unknown_keys_and_nothing_are_read() {
+        for body in [
+            json!({}),
+            json!({"session": null, "browser": null, "integrations": null, "identities": null}),
+            json!({"session": {"proxy": null, "timeout": {"max_duration": null}}, "browser": {"headless": {"active": null}}}),
+            json!({"browser": {"cross_origin_support": true, "ua_override": {"x": [1]}, "extra_stealth": {"type": "a"}}}),
+        ] {
+            read(body.clone()).unwrap_or_else(|error| panic!("{body}: {error}"));
+        }
+    }
+
+    #[test]
+    fn a_wrong_type_is_an_error_also_where_serde_would_take_an_array_for_a_struct() {
+        for body in [
+            json!({"session": []}),
+            json!({"browser": "headless"}),
+            json!({"browser": {"headless": true}}),
+            json!({"browser": {"viewport": [800, 600]}}),
+            json!({"browser": {"viewport": {"width": 1440.5}}}),
+            json!({"session": {"tags": "one"}}),
+            json!({"session": {"tags": [null]}}),
+            json!({"session": {"proxy": {"type": "custom"}}}),
+        ] {
+            assert!(read(body.clone()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_in_debug_output() {
+        let body = read(json!({"session": {"proxy": {"active": true, "password": "hunter2"}}})).unwrap();
+        assert!(!format!("{body:?}").contains("hunter2"));
+    }
+}
