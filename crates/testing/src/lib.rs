@@ -1,1 +1,3 @@
 //! Test server, fake Chromium, demo site, and the integration tests.
+
+pub mod demo_site;
