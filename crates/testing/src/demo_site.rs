@@ -5,6 +5,8 @@
 //! against logins it keeps in memory, so a cookie that was made up, or that outlived the site, proves nothing. It knows
 //! nothing of the server under test. [`DemoSite`] owns the listener; the logins live and die with it.
 
+mod visit;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
+
+pub use visit::{BrowserState, Verdict};
 
 /// The one member.
 pub const USER: &str = "ada";

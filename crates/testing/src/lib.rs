@@ -1,3 +1,4 @@
 //! Test server, fake Chromium, demo site, and the integration tests.
 
+pub mod cdp;
 pub mod demo_site;

@@ -1,0 +1,107 @@
+//! A page of a session, driven over a plain DevTools connection as a client would drive it. One call at a time: enough for
+//! a test or a demonstration, and nothing of a browser library hides what the server answers.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// How long one call, or one condition, may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a condition is looked at.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The first page of a browser, over a connection of its own. Dropping it disconnects, and ends nothing.
+#[derive(Debug)]
+pub struct Page {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    session: Option<String>,
+    last_id: u64,
+}
+
+impl Page {
+    /// Connects to `cdp_url` and attaches to the page that every session starts with.
+    pub async fn open(cdp_url: &str) -> Result<Self> {
+        let (socket, _) = connect_async(cdp_url).await.context("failed to connect to the browser")?;
+        let mut page = Self { socket, session: None, last_id: 0 };
+        let targets = page.call("Target.getTargets", json!({})).await?;
+        let targets = targets["targetInfos"].as_array().context("a browser lists its targets")?;
+        let first = targets.iter().find(|target| target["type"] == "page").context("a session starts with a page")?;
+        let attach = json!({"targetId": first["targetId"], "flatten": true});
+        let attached = page.call("Target.attachToTarget", attach).await?;
+        page.session = attached["sessionId"].as_str().map(str::to_owned);
+        Ok(page)
+    }
+
+    /// Calls a method of the page and returns its result. Events that arrive meanwhile are skipped.
+    pub async fn call(&mut self, method: &str, params: Value) -> Result<Value> {
+        self.last_id += 1;
+        let mut message = json!({"id": self.last_id, "method": method, "params": params});
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        self.socket.send(Message::text(message.to_string())).await?;
+        timeout(PATIENCE, self.answer()).await.with_context(|| format!("{method}: no answer in time"))?
+    }
+
+    async fn answer(&mut self) -> Result<Value> {
+        loop {
+            let message = self.socket.next().await.context("the connection was closed")??;
+            let Message::Text(text) = message else { continue };
+            let mut message: Value = serde_json::from_str(&text)?;
+            if message["id"] != self.last_id {
+                continue;
+            }
+            if message["error"].is_object() {
+                bail!("the browser refused: {}", message["error"]);
+            }
+            return Ok(message["result"].take());
+        }
+    }
+
+    /// Evaluates a JavaScript expression in the page and returns its value, once it is settled if it is a promise.
+    pub async fn evaluate(&mut self, expression: &str) -> Result<Value> {
+        let params = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
+        let mut answer = self.call("Runtime.evaluate", params).await?;
+        if answer["exceptionDetails"].is_object() {
+            bail!("the page threw: {}", answer["exceptionDetails"]);
+        }
+        Ok(answer["result"]["value"].take())
+    }
+
+    /// Goes to `url`.
+    pub async fn goto(&mut self, url: &str) -> Result<()> {
+        let answer = self.call("Page.navigate", json!({"url": url})).await?;
+        if let Some(error) = answer["errorText"].as_str() {
+            bail!("failed to open {url}: {error}");
+        }
+        Ok(())
+    }
+
+    /// Waits until a JavaScript expression is true. While the page changes it has no value, and is asked again.
+    pub async fn wait_for(&mut self, expression: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let value = self.evaluate(expression).await;
+            if matches!(value, Ok(Value::Bool(true))) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the page never came to {expression}: {value:?}");
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Puts the cursor into the field that `selector` finds, and types.
+    pub async fn type_into(&mut self, selector: &str, text: &str) -> Result<()> {
+        self.evaluate(&format!("document.querySelector({}).focus()", json!(selector))).await?;
+        self.call("Input.insertText", json!({"text": text})).await?;
+        Ok(())
+    }
+}
