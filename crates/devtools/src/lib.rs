@@ -1,1 +1,36 @@
-//! The DevTools protocol over a pipe: framing, id rewriting, the multiplexer, our own calls.
+//! The DevTools protocol over a pipe, for many clients at once.
+//!
+//! What is here: framing ([`pipe`]), reading and rewriting the ids of a message ([`message`]), the multiplexer ([`Mux`]),
+//! and the server's own calls ([`commands`]). What is not: a process, HTTP, a database.
+//!
+//! # The rules
+//!
+//! One browser, one pipe. Each client has a root of its own: a browser-level CDP session
+//! (`Target.attachToBrowserTarget`), or one target's. A message of a client without a `sessionId` goes to its root; one
+//! with a `sessionId` must name a CDP session that descends from its root, or it is answered like Chromium answers an
+//! unknown one. Descendants are learnt from the browser's `Target.attachedToTarget` events, and forgotten with
+//! `Target.detachedFromTarget`, with the parent, or with the client. Message ids are made unique on the way in and
+//! restored on the way out. A client therefore sees its own CDP sessions and replies, and nobody else's.
+//!
+//! `Browser.close` is not forwarded: it is answered, and [`Mux::close_requested`] tells the browser's owner, who ends it
+//! the orderly way. Everything else passes. `Browser.crash` crashes the browser, as asked; `Target.setAutoAttach`,
+//! `setDiscoverTargets` and the like act on the client's root alone, as Chromium scopes them. The nested (not flattened)
+//! form of attaching carries its messages inside `Target.receivedMessageFromTarget` of the same root, so it needs no rule.
+//!
+//! A client that does not read is dropped alone, past [`CLIENT_QUEUE_BYTES`]. A client that writes faster than the
+//! browser reads waits.
+
+mod client;
+pub mod commands;
+pub mod message;
+mod mux;
+pub mod pipe;
+mod routes;
+
+pub use client::{CLIENT_QUEUE_BYTES, Client, ClientReceiver, ClientSender, EndReason, SendError};
+pub use mux::{AttachError, CallError, Event, Mux, Root, Stats};
+pub use pipe::MAX_MESSAGE_BYTES;
+
+/// What Chromium 156 answers at `/json/protocol`, minified. The pipe has no such request, so it was asked once, over a
+/// debugging port, and is served from here.
+pub const PROTOCOL_JSON: &str = include_str!("../protocol.json");

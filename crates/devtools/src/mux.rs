@@ -1,0 +1,498 @@
+//! The multiplexer itself: a reader, a writer, and the tables between them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::client::{Client, ClientId, EndReason, Queue, SendError};
+use crate::message::{self, Outline, outline, to_browser, to_client, unquote};
+use crate::pipe::{MAX_MESSAGE_BYTES, MessageReader, write_message};
+use crate::routes::{Asker, Owner, Routes};
+
+/// How much of clients' messages may wait for a browser that does not read, in KiB; then the clients wait.
+const WRITE_BUDGET_KIB: u32 = 32 << 10;
+/// How many events of ours a slow subscriber may be behind before it misses some.
+const EVENTS: usize = 256;
+/// How long attaching a client may take. Chromium does it in about a millisecond.
+const ATTACH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a client's messages go that name no CDP session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// The browser.
+    Browser,
+    /// One target, by its id.
+    Target(String),
+}
+
+/// Why a client could not be attached.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttachError {
+    /// The browser is gone, or does not answer.
+    #[error("the browser does not answer")]
+    Closed,
+    /// There is no such target.
+    #[error("there is no target {0}")]
+    NoSuchTarget(String),
+}
+
+/// Why a call of the server's own failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The browser's pipe has ended.
+    #[error("the browser is gone")]
+    Closed,
+    /// It did not answer in time.
+    #[error("the browser did not answer in time")]
+    TimedOut,
+    /// It answered with an error of its own: the code, and Chromium's words.
+    #[error("the browser refused ({0}): {1}")]
+    Refused(i64, String),
+}
+
+/// An event of the pipe's own root, or of a CDP session that the server attached itself.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// For example `Page.javascriptDialogOpening`.
+    pub method: String,
+    /// The event's parameters.
+    pub params: Value,
+    /// The CDP session that it came in; `None` for the pipe's own root.
+    pub session: Option<String>,
+}
+
+/// How much a multiplexer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Attached clients.
+    pub clients: usize,
+    /// CDP sessions, the clients' and ours.
+    pub sessions: usize,
+    /// Requests without a reply yet.
+    pub requests: usize,
+}
+
+/// A handle on the multiplexer of one browser; clones share it. The pipe's ends are held by its two tasks, which end when
+/// the browser closes its side; the write end closes when the last handle is dropped.
+#[derive(Clone, Debug)]
+pub struct Mux(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    routes: Mutex<Routes>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    budget: Arc<Semaphore>,
+    clients: watch::Sender<usize>,
+    close_requested: watch::Sender<bool>,
+    closed: watch::Sender<bool>,
+    events: broadcast::Sender<Event>,
+}
+
+/// A message on its way to the browser, with its share of the write budget.
+struct Outgoing {
+    message: Vec<u8>,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl Mux {
+    /// Starts to read and write a browser's pipe.
+    pub fn start(
+        from_browser: impl AsyncRead + Unpin + Send + 'static,
+        to_browser: impl AsyncWrite + Unpin + Send + 'static,
+    ) -> Self {
+        let (outgoing, waiting) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            routes: Mutex::default(),
+            outgoing,
+            budget: Arc::new(Semaphore::new(WRITE_BUDGET_KIB as usize)),
+            clients: watch::Sender::new(0),
+            close_requested: watch::Sender::new(false),
+            closed: watch::Sender::new(false),
+            events: broadcast::Sender::new(EVENTS),
+        });
+        tokio::spawn(write_all(to_browser, waiting));
+        tokio::spawn(read_all(from_browser, Arc::downgrade(&shared)));
+        Self(shared)
+    }
+
+    /// Attaches a client. Dropping the future attaches nobody, and leaves nothing.
+    pub async fn attach(&self, root: Root) -> Result<Client, AttachError> {
+        // In a task, so that a root that the browser has made finds its client, and is detached, if nobody waits.
+        let this = self.clone();
+        let attached = tokio::spawn(async move { this.attach_now(root).await }).await;
+        attached.map_err(|_| AttachError::Closed)?
+    }
+
+    async fn attach_now(&self, root: Root) -> Result<Client, AttachError> {
+        let (method, params) = match &root {
+            Root::Browser => ("Target.attachToBrowserTarget", json!({})),
+            Root::Target(id) => ("Target.attachToTarget", json!({"targetId": id, "flatten": true})),
+        };
+        let answer =
+            self.call(method, params, ATTACH_TIMEOUT).await.map_err(|error| match (error, root) {
+                (CallError::Refused(..), Root::Target(id)) => AttachError::NoSuchTarget(id),
+                _ => AttachError::Closed,
+            })?;
+        let session = answer["sessionId"].as_str().ok_or(AttachError::Closed)?;
+        let queue = Arc::new(Queue::default());
+        let id = self.routes().add_client(session, Arc::clone(&queue));
+        self.0.clients.send_modify(|count| *count += 1);
+        if *self.0.closed.borrow() {
+            queue.end(EndReason::BrowserGone);
+        }
+        Ok(Client::new(self.clone(), id, queue))
+    }
+
+    /// Makes a call of the server's own at the pipe's root.
+    pub async fn call(&self, method: &str, params: Value, limit: Duration) -> Result<Value, CallError> {
+        self.call_anywhere(None, method, params, limit).await
+    }
+
+    /// Makes a call of the server's own in a CDP session that it attached itself.
+    pub async fn call_in(
+        &self,
+        session: &str,
+        method: &str,
+        params: Value,
+        limit: Duration,
+    ) -> Result<Value, CallError> {
+        self.call_anywhere(Some(session), method, params, limit).await
+    }
+
+    async fn call_anywhere(
+        &self,
+        session: Option<&str>,
+        method: &str,
+        params: Value,
+        limit: Duration,
+    ) -> Result<Value, CallError> {
+        let (reply, answered) = oneshot::channel();
+        let id = self.routes().expect(Asker::Ourselves(reply));
+        if *self.0.closed.borrow() {
+            self.routes().take_asker(id);
+            return Err(CallError::Closed);
+        }
+        let mut message = json!({"id": id, "method": method, "params": params});
+        if let Some(session) = session {
+            message["sessionId"] = session.into();
+        }
+        self.write(message.to_string().into_bytes(), None);
+        match timeout(limit, answered).await {
+            Ok(answer) => answer.unwrap_or(Err(CallError::Closed)),
+            Err(_) => {
+                self.routes().take_asker(id);
+                Err(CallError::TimedOut)
+            }
+        }
+    }
+
+    /// Subscribes to the events of the pipe's root and of the server's own CDP sessions, from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+
+    /// Completes once a client has asked for `Browser.close`, also if it has before.
+    pub async fn close_requested(&self) {
+        until_true(&self.0.close_requested).await;
+    }
+
+    /// Completes once the browser's pipe has ended, also if it has before.
+    pub async fn closed(&self) {
+        until_true(&self.0.closed).await;
+    }
+
+    /// Watches how many clients are attached.
+    pub fn clients(&self) -> watch::Receiver<usize> {
+        self.0.clients.subscribe()
+    }
+
+    /// Counts what is held.
+    pub fn stats(&self) -> Stats {
+        let (clients, sessions, requests) = self.routes().counts();
+        Stats { clients, sessions, requests }
+    }
+
+    /// Takes one message of a client.
+    pub(crate) async fn send_from(&self, client: ClientId, text: Bytes) -> Result<(), SendError> {
+        let kib = u32::try_from(text.len() >> 10).unwrap_or(u32::MAX).min(WRITE_BUDGET_KIB);
+        let share = if kib == 0 {
+            None
+        } else {
+            Some(Arc::clone(&self.0.budget).acquire_many_owned(kib).await.map_err(|_| SendError)?)
+        };
+        let found = if text.len() > MAX_MESSAGE_BYTES { Err(message::Malformed) } else { outline(&text) };
+        let mut routes = self.routes();
+        let (root, queue) = routes.client(client).ok_or(SendError)?;
+        if *self.0.closed.borrow() {
+            return Err(SendError);
+        }
+        match judge(&routes, client, &text, found) {
+            Verdict::Answer(answer) => {
+                queue.push(answer);
+            }
+            Verdict::Close(answer) => {
+                queue.push(answer);
+                self.0.close_requested.send_replace(true);
+            }
+            Verdict::Forward(outline, id) => {
+                let root = root.to_owned();
+                let ours = routes.expect(Asker::Client { client, id });
+                drop(routes);
+                self.write(to_browser(&text, &outline, ours, &root), share);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a client, and detaches its root in the browser.
+    pub(crate) fn forget_client(&self, id: ClientId) {
+        let Some(root) = self.routes().remove_client(id) else {
+            return;
+        };
+        self.0.clients.send_modify(|count| *count -= 1);
+        let (unheard, _) = oneshot::channel();
+        let call = self.routes().expect(Asker::Ourselves(unheard));
+        let message = json!({"id": call, "method": "Target.detachFromTarget", "params": {"sessionId": root}});
+        self.write(message.to_string().into_bytes(), None);
+    }
+
+    /// Hands a message to the writer. If that has ended, the reader has or will, and tells everyone.
+    fn write(&self, message: Vec<u8>, share: Option<OwnedSemaphorePermit>) {
+        drop(self.0.outgoing.send(Outgoing { message, _share: share }));
+    }
+
+    fn routes(&self) -> MutexGuard<'_, Routes> {
+        self.0.routes()
+    }
+}
+
+/// What becomes of a client's message.
+enum Verdict {
+    Answer(Bytes),
+    Close(Bytes),
+    Forward(Outline, Bytes),
+}
+
+/// Judges a client's message. The errors have the codes and words of Chromium's own port.
+fn judge(
+    routes: &Routes,
+    client: ClientId,
+    text: &Bytes,
+    found: Result<Outline, message::Malformed>,
+) -> Verdict {
+    let error = |id: Option<i32>, code: i64, words: &str, session: Option<&str>| {
+        let mut answer = json!({"error": {"code": code, "message": words}});
+        if let Some(id) = id {
+            answer["id"] = id.into();
+        }
+        if let Some(session) = session {
+            answer["sessionId"] = session.into();
+        }
+        Verdict::Answer(answer.to_string().into())
+    };
+    let Ok(outline) = found else {
+        return error(None, -32700, "JSON: the message is not one JSON object with distinct members", None);
+    };
+    let id = outline.id.clone().map(|place| text.slice(place));
+    let Some((id, number)) =
+        id.and_then(|id| Some((id.clone(), std::str::from_utf8(&id).ok()?.parse().ok()?)))
+    else {
+        return error(None, -32600, "Message must have integer 'id' property", None);
+    };
+    let session = match &outline.session {
+        None => None,
+        Some(member) => match unquote(&text[member.value.clone()]) {
+            None => return error(Some(number), -32600, "Message may have string 'sessionId' property", None),
+            Some(session) if routes.owner(&session) != Some(Owner::Client(client)) => {
+                return error(Some(number), -32001, "Session with given id not found.", Some(&session));
+            }
+            Some(session) => Some(session),
+        },
+    };
+    let method = outline.method.clone().and_then(|place| unquote(&text[place]));
+    if method.as_deref() == Some("Browser.close") {
+        let mut answer = json!({"id": number, "result": {}});
+        if let Some(session) = session {
+            answer["sessionId"] = session.into();
+        }
+        return Verdict::Close(answer.to_string().into());
+    }
+    Verdict::Forward(outline, id)
+}
+
+impl Shared {
+    fn routes(&self) -> MutexGuard<'_, Routes> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one message of the browser.
+    fn deliver(&self, text: BytesMut) {
+        let Ok(outline) = outline(&text) else {
+            debug!("the browser sent something that is not a message");
+            return;
+        };
+        let id = outline.id.clone().and_then(|place| std::str::from_utf8(&text[place]).ok()?.parse().ok());
+        match id {
+            Some(id) => self.deliver_reply(text, &outline, id),
+            None => self.deliver_event(text, &outline),
+        }
+    }
+
+    fn deliver_reply(&self, text: BytesMut, outline: &Outline, id: i32) {
+        let mut routes = self.routes();
+        match routes.take_asker(id) {
+            None => {}
+            Some(Asker::Ourselves(reply)) => {
+                drop(routes);
+                drop(reply.send(read_reply(&text)));
+            }
+            Some(Asker::Client { client, id }) => {
+                let Some((root, queue)) = routes.client(client) else {
+                    return;
+                };
+                let strip = names(outline, &text, root);
+                let queue = Arc::clone(queue);
+                drop(routes);
+                queue.push(to_client(text, outline, Some(&id), strip));
+            }
+        }
+    }
+
+    fn deliver_event(&self, text: BytesMut, outline: &Outline) {
+        let method = outline.method.clone().and_then(|place| unquote(&text[place]));
+        let session = outline.session.as_ref().and_then(|member| unquote(&text[member.value.clone()]));
+        let mut ended = None;
+        let mut routes = self.routes();
+        let owner = session.as_ref().map_or(Some(Owner::Ourselves), |session| routes.owner(session));
+        match method.as_deref() {
+            Some("Target.attachedToTarget") => {
+                if let Some(child) = child_session(&text) {
+                    routes.attached(&child, session.as_deref());
+                }
+            }
+            Some("Target.detachedFromTarget") => {
+                ended = child_session(&text).and_then(|child| routes.detached(&child));
+            }
+            _ => {}
+        }
+        if let Some((_, queue)) = ended.and_then(|client| routes.client(client)) {
+            queue.end(EndReason::Detached);
+        }
+        match owner {
+            None => {}
+            Some(Owner::Ourselves) => {
+                drop(routes);
+                self.publish(&text);
+            }
+            Some(Owner::Client(client)) => {
+                let Some((root, queue)) = routes.client(client) else {
+                    return;
+                };
+                let strip = session.as_deref() == Some(root);
+                let queue = Arc::clone(queue);
+                drop(routes);
+                drop(session);
+                queue.push(to_client(text, outline, None, strip));
+            }
+        }
+    }
+
+    /// Tells our own subscribers of an event, if there are any.
+    fn publish(&self, text: &[u8]) {
+        #[derive(Deserialize)]
+        struct Wire {
+            method: String,
+            #[serde(default)]
+            params: Value,
+            #[serde(rename = "sessionId")]
+            session: Option<String>,
+        }
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        if let Ok(Wire { method, params, session }) = serde_json::from_slice(text) {
+            drop(self.events.send(Event { method, params, session }));
+        }
+    }
+
+    /// The pipe has ended: nobody gets an answer any more.
+    fn close(&self) {
+        self.closed.send_replace(true);
+        let mut routes = self.routes();
+        routes.clear_askers();
+        for queue in routes.queues() {
+            queue.end(EndReason::BrowserGone);
+        }
+    }
+}
+
+fn names(outline: &Outline, text: &[u8], root: &str) -> bool {
+    let session = outline.session.as_ref().and_then(|member| unquote(&text[member.value.clone()]));
+    session.as_deref() == Some(root)
+}
+
+/// Reads the CDP session that an attached or detached event is about.
+fn child_session(text: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Wire {
+        params: Params,
+    }
+    #[derive(Deserialize)]
+    struct Params {
+        #[serde(rename = "sessionId")]
+        session: String,
+    }
+    serde_json::from_slice::<Wire>(text).ok().map(|wire| wire.params.session)
+}
+
+fn read_reply(text: &[u8]) -> Result<Value, CallError> {
+    let mut reply: Value =
+        serde_json::from_slice(text).map_err(|error| CallError::Refused(-32700, error.to_string()))?;
+    match reply.get("error") {
+        None => Ok(reply["result"].take()),
+        Some(error) => Err(CallError::Refused(
+            error["code"].as_i64().unwrap_or_default(),
+            error["message"].as_str().unwrap_or_default().to_owned(),
+        )),
+    }
+}
+
+async fn write_all(mut pipe: impl AsyncWrite + Unpin, mut waiting: mpsc::UnboundedReceiver<Outgoing>) {
+    while let Some(Outgoing { message, _share }) = waiting.recv().await {
+        if write_message(&mut pipe, message).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_all(pipe: impl AsyncRead + Unpin, shared: std::sync::Weak<Shared>) {
+    let mut reader = MessageReader::new(pipe);
+    loop {
+        match reader.next().await {
+            Ok(Some(text)) => match shared.upgrade() {
+                Some(shared) => shared.deliver(text),
+                None => return,
+            },
+            Ok(None) => break,
+            Err(error) => {
+                debug!(%error, "the browser's pipe broke");
+                break;
+            }
+        }
+    }
+    if let Some(shared) = shared.upgrade() {
+        shared.close();
+    }
+}
+
+async fn until_true(level: &watch::Sender<bool>) {
+    // The sender is ours, and we hold it while we wait.
+    drop(level.subscribe().wait_for(|reached| *reached).await);
+}

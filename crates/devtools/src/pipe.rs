@@ -1,0 +1,93 @@
+//! Framing: JSON texts, each ended by a NUL byte, as `--remote-debugging-pipe` has them.
+
+use std::io;
+
+use bytes::BytesMut;
+use memchr::memchr;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// The longest message either way, in bytes. Chromium's own limit for a debugging port is 256 MiB as well.
+pub const MAX_MESSAGE_BYTES: usize = 256 << 20;
+/// How much is asked of the pipe at once: what it holds when it was enlarged.
+const READ_BYTES: usize = 1 << 20;
+
+/// Reads messages off a pipe.
+#[derive(Debug)]
+pub struct MessageReader<R> {
+    pipe: R,
+    buffer: BytesMut,
+    /// How much of the buffer is known to hold no NUL.
+    searched: usize,
+}
+
+impl<R: AsyncRead + Unpin> MessageReader<R> {
+    /// Reads from `pipe`.
+    pub fn new(pipe: R) -> Self {
+        Self { pipe, buffer: BytesMut::with_capacity(READ_BYTES), searched: 0 }
+    }
+
+    /// Returns the next message without its NUL, or `None` when the pipe has ended between two.
+    ///
+    /// An end inside a message is [`io::ErrorKind::UnexpectedEof`]; one longer than [`MAX_MESSAGE_BYTES`] is
+    /// [`io::ErrorKind::InvalidData`]. Not cancel-safe in its error, cancel-safe otherwise.
+    pub async fn next(&mut self) -> io::Result<Option<BytesMut>> {
+        loop {
+            if let Some(length) = memchr(0, &self.buffer[self.searched..]) {
+                let mut message = self.buffer.split_to(self.searched + length + 1);
+                message.truncate(message.len() - 1);
+                self.searched = 0;
+                return Ok(Some(message));
+            }
+            self.searched = self.buffer.len();
+            if self.searched > MAX_MESSAGE_BYTES {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is longer than allowed"));
+            }
+            self.buffer.reserve(READ_BYTES.min(self.searched.max(READ_BYTES / 16)));
+            if self.pipe.read_buf(&mut self.buffer).await? == 0 {
+                return if self.buffer.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                };
+            }
+        }
+    }
+}
+
+/// Writes one message. Not cancel-safe: a part of it may be written.
+pub async fn write_message(pipe: &mut (impl AsyncWrite + Unpin), mut message: Vec<u8>) -> io::Result<()> {
+    message.push(0);
+    pipe.write_all(&message).await?;
+    pipe.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn messages_come_out_as_they_went_in_whatever_the_chunks() {
+        let (mut far, near) = tokio::io::duplex(7);
+        let messages: Vec<Vec<u8>> =
+            vec![b"{}".to_vec(), Vec::new(), vec![b'x'; 100_000], "{\"a\":\"é\"}".as_bytes().to_vec()];
+        let sent = messages.clone();
+        let writer = tokio::spawn(async move {
+            for message in sent {
+                write_message(&mut far, message).await.unwrap();
+            }
+        });
+        let mut reader = MessageReader::new(near);
+        for expected in messages {
+            assert_eq!(reader.next().await.unwrap().unwrap(), expected);
+        }
+        assert!(reader.next().await.unwrap().is_none());
+        writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_end_inside_a_message_is_an_error() {
+        let mut reader = MessageReader::new(&b"{}\0{\"half"[..]);
+        assert!(reader.next().await.unwrap().is_some());
+        assert_eq!(reader.next().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}
