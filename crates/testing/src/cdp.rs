@@ -31,7 +31,8 @@ impl Page {
         let mut page = Self { socket, session: None, last_id: 0 };
         let targets = page.call("Target.getTargets", json!({})).await?;
         let targets = targets["targetInfos"].as_array().context("a browser lists its targets")?;
-        let first = targets.iter().find(|target| target["type"] == "page").context("a session starts with a page")?;
+        let first =
+            targets.iter().find(|target| target["type"] == "page").context("a session starts with a page")?;
         let attach = json!({"targetId": first["targetId"], "flatten": true});
         let attached = page.call("Target.attachToTarget", attach).await?;
         page.session = attached["sessionId"].as_str().map(str::to_owned);

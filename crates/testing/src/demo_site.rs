@@ -5,7 +5,7 @@
 //! against logins it keeps in memory, so a cookie that was made up, or that outlived the site, proves nothing. It knows
 //! nothing of the server under test. [`DemoSite`] owns the listener; the logins live and die with it.
 
-mod visit;
+pub mod visit;
 
 use std::collections::HashMap;
 use std::io;

@@ -30,7 +30,11 @@ pub enum Verdict {
 impl BrowserState {
     /// Returns the names of the kinds that are not there.
     pub fn lost(&self) -> Vec<&str> {
-        self.kinds.iter().filter(|(_, verdict)| **verdict == Verdict::Lost).map(|(name, _)| name.as_str()).collect()
+        self.kinds
+            .iter()
+            .filter(|(_, verdict)| **verdict == Verdict::Lost)
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 
     /// Tells whether the member is signed in and nothing is missing.
@@ -40,24 +44,34 @@ impl BrowserState {
 }
 
 impl DemoSite {
-    /// Signs in by the form, waits until every kind of state is written, and returns what the account page then says.
+    /// Does what [`log_in`] does on this site.
     pub async fn log_in(&self, page: &mut Page) -> Result<BrowserState> {
-        page.goto(&self.url()).await?;
-        page.wait_for("document.readyState === 'complete' && document.querySelector('#user') !== null").await?;
-        page.type_into("#user", USER).await?;
-        page.type_into("#password", PASSWORD).await?;
-        page.evaluate("document.querySelector('button[type=submit]').click()").await?;
-        account(page).await
+        log_in(&self.url(), page).await
     }
 
-    /// Opens the account page and returns what it says.
+    /// Does what [`account`] does on this site.
     pub async fn state(&self, page: &mut Page) -> Result<BrowserState> {
-        page.goto(&format!("{}/account", self.url())).await?;
-        account(page).await
+        account(&self.url(), page).await
     }
 }
 
-async fn account(page: &mut Page) -> Result<BrowserState> {
+/// Signs in by the form, waits until every kind of state is written, and returns what the account page then says.
+pub async fn log_in(site: &str, page: &mut Page) -> Result<BrowserState> {
+    page.goto(site).await?;
+    page.wait_for("document.readyState === 'complete' && document.querySelector('#user') !== null").await?;
+    page.type_into("#user", USER).await?;
+    page.type_into("#password", PASSWORD).await?;
+    page.evaluate("document.querySelector('button[type=submit]').click()").await?;
+    verdict(page).await
+}
+
+/// Opens the account page and returns what it says.
+pub async fn account(site: &str, page: &mut Page) -> Result<BrowserState> {
+    page.goto(&format!("{site}/account")).await?;
+    verdict(page).await
+}
+
+async fn verdict(page: &mut Page) -> Result<BrowserState> {
     page.wait_for("location.pathname === '/account' && window.__state !== undefined").await?;
     Ok(serde_json::from_value(page.evaluate("window.__state").await?)?)
 }
