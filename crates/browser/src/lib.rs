@@ -1,1 +1,27 @@
-//! One Chromium: find the binary, launch, supervise, end.
+//! One Chromium: find the binary, launch it confined, supervise it, end it without loss.
+//!
+//! What is here ends at one browser and its pipe. Sessions, profiles and HTTP are above; the protocol spoken over the pipe
+//! is `roadstead_devtools`'.
+
+mod browser;
+mod dialogs;
+mod executable;
+mod flags;
+mod group;
+mod launch;
+mod leftover;
+mod options;
+mod ownership;
+mod process;
+mod stderr;
+mod user_data_dir;
+mod worthless;
+
+pub use browser::{Browser, BrowserVersion, Ending, Exit};
+pub use executable::Executables;
+pub use launch::LaunchError;
+pub use leftover::{Leftover, end_leftover, process_start_time};
+pub use options::{Build, Graces, LaunchOptions, UserId, Viewport};
+pub use ownership::give_to;
+pub use user_data_dir::prepare_user_data_dir;
+pub use worthless::worthless_paths;

@@ -1,0 +1,161 @@
+//! A running browser: its pipe, its processes, and its end.
+
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use roadstead_devtools::{CallError, Mux};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::launch::{LaunchError, Launched, launch};
+use crate::options::{Graces, LaunchOptions};
+use crate::process::{Finished, Process};
+
+/// How long a browser that cannot be told to close any more may take to end by itself: Chromium does so when its pipe
+/// closes, and flushes, in 40 to 80 ms as measured.
+const PIPE_CLOSED_GRACE: Duration = Duration::from_millis(500);
+
+/// One running browser. Dropping it kills it; [`Browser::end`] ends it without loss.
+#[derive(Debug)]
+pub struct Browser {
+    process: Process,
+    mux: Mux,
+    version: BrowserVersion,
+    /// Set once the main process was reaped.
+    ended: bool,
+}
+
+/// What a browser says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrowserVersion {
+    /// Name and version, as in `Chrome/156.0.8078.73` or `HeadlessChrome/156.0.8078.73`.
+    pub product: String,
+    /// The major version; 0 if the product names none.
+    pub major: u32,
+    /// The user agent.
+    pub user_agent: String,
+    /// The DevTools protocol's version, as in `1.3`.
+    pub protocol_version: String,
+}
+
+/// How a browser ended, and what it left to read.
+#[derive(Debug)]
+pub struct Exit {
+    /// Who made it end.
+    pub how: Ending,
+    /// The main process's exit status.
+    pub status: ExitStatus,
+    /// The end of its stderr, 8 KiB at most.
+    pub stderr_tail: String,
+    /// From the request until nothing of its process group was left.
+    pub took: Duration,
+}
+
+/// What made a browser end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// `Browser.close`: everything is flushed.
+    Closed,
+    /// SIGTERM, since it did not close: everything is flushed, most likely.
+    Terminated,
+    /// SIGKILL, since it did not heed SIGTERM: the last seconds may be lost.
+    Killed,
+    /// Nobody: it had ended, or closed its pipe and ended, before it was asked to.
+    ByItself,
+}
+
+impl Browser {
+    /// Launches a browser and returns it once it has answered.
+    ///
+    /// Makes the directories ready first (see [`crate::prepare_user_data_dir`], [`crate::give_to`]). If it fails, or if
+    /// the future is dropped, no process of the browser is left.
+    pub async fn launch(options: &LaunchOptions) -> Result<Self, LaunchError> {
+        let Launched { process, mux, version } = launch(options).await?;
+        Ok(Self { process, mux, version, ended: false })
+    }
+
+    /// Returns the way to talk to it.
+    pub fn mux(&self) -> &Mux {
+        &self.mux
+    }
+
+    /// Returns the main process's id, which is also that of its process group.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Returns what it says it is.
+    pub fn version(&self) -> &BrowserVersion {
+        &self.version
+    }
+
+    /// Waits until the main process has ended. Cancel-safe. [`Browser::end`] then tells how, and sees the others out.
+    pub async fn exited(&mut self) {
+        self.process.wait().await;
+        self.ended = true;
+    }
+
+    /// Has every JavaScript dialog of every page dismissed from now on, for as long as the browser runs.
+    pub async fn dismiss_dialogs(&self) -> Result<(), CallError> {
+        crate::dialogs::dismiss_dialogs(&self.mux).await
+    }
+
+    /// Ends the browser: `Browser.close`, then SIGTERM, then SIGKILL to the group, each after the grace of the one before.
+    /// Returns when no process of the group is left. Dropping the future kills the group.
+    pub async fn end(mut self, graces: Graces) -> Exit {
+        let began = Instant::now();
+        let how = self.end_main(graces).await;
+        let Finished { status, stderr_tail } = self.process.finish().await;
+        Exit { how, status, stderr_tail, took: began.elapsed() }
+    }
+
+    async fn end_main(&mut self, graces: Graces) -> Ending {
+        if self.ended || self.process.wait_within(Duration::ZERO).await.is_some() {
+            return Ending::ByItself;
+        }
+        let (how, patience) = self.ask_to_close(graces.close).await;
+        if self.process.wait_within(patience).await.is_some() {
+            return how;
+        }
+        self.process.terminate();
+        if self.process.wait_within(graces.term).await.is_some() {
+            return Ending::Terminated;
+        }
+        self.process.kill();
+        Ending::Killed
+    }
+
+    /// Sends `Browser.close`, and returns what an end within the time that is left would be.
+    async fn ask_to_close(&mut self, grace: Duration) -> (Ending, Duration) {
+        let deadline = Instant::now() + grace;
+        let answer = tokio::select! {
+            answer = self.mux.call("Browser.close", json!({}), grace) => answer,
+            _status = self.process.wait() => return (Ending::Closed, Duration::ZERO),
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        match answer {
+            Err(CallError::Closed) => (Ending::ByItself, left.min(PIPE_CLOSED_GRACE)),
+            _ => (Ending::Closed, left),
+        }
+    }
+}
+
+impl BrowserVersion {
+    pub(crate) async fn ask(mux: &Mux, timeout: Duration) -> Result<Self, String> {
+        let answer =
+            mux.call("Browser.getVersion", json!({}), timeout).await.map_err(|error| error.to_string())?;
+        Self::parse(&answer).ok_or_else(|| "its answer to Browser.getVersion names no product".to_owned())
+    }
+
+    fn parse(answer: &Value) -> Option<Self> {
+        let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
+        let product = answer["product"].as_str()?.to_owned();
+        let major = product.split(['/', '.']).nth(1).and_then(|major| major.parse().ok()).unwrap_or(0);
+        Some(Self {
+            product,
+            major,
+            user_agent: text("userAgent"),
+            protocol_version: text("protocolVersion"),
+        })
+    }
+}

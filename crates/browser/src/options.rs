@@ -1,0 +1,75 @@
+//! What a browser is launched with. Plain data: nothing here looks at the machine.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One of the two Chromium builds. Both read and write the same profile format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Build {
+    /// The whole browser: a window on an X display, or `--headless=new` without one.
+    Full,
+    /// `chromium-headless-shell`: the old headless mode as a program of its own. Starts in under half the time.
+    HeadlessShell,
+}
+
+/// The inner size of a page, in CSS pixels: what `window.innerWidth` and `window.innerHeight` say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Viewport {
+    /// Width in CSS pixels.
+    pub width: u32,
+    /// Height in CSS pixels.
+    pub height: u32,
+}
+
+/// An operating system user and group, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserId {
+    /// The user.
+    pub uid: u32,
+    /// The group. The browser has no supplementary groups.
+    pub gid: u32,
+}
+
+/// Everything that decides how a browser starts.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the API or the configuration"
+)]
+pub struct LaunchOptions {
+    /// The binary to run.
+    pub executable: PathBuf,
+    /// Which build that binary is.
+    pub build: Build,
+    /// Chromium's user data dir. Made if it does not exist; belongs to this browser alone while it runs.
+    pub user_data_dir: PathBuf,
+    /// Where `HOME`, `TMPDIR` and the `XDG_*` dirs of the browser are. Made if it does not exist.
+    pub home: PathBuf,
+    /// The inner size of the first page, and of every page after it.
+    pub viewport: Viewport,
+    /// Whether the window is full screen.
+    pub fullscreen: bool,
+    /// Whether the same-origin policy is off.
+    pub disable_web_security: bool,
+    /// Whether a PDF is downloaded instead of shown.
+    pub open_pdf_externally: bool,
+    /// The X display, such as `:99`, that full Chromium opens its window on. `None` means `--headless=new`.
+    pub display: Option<String>,
+    /// Whether Chromium's sandbox is on. Off only when the operator says so.
+    pub sandbox: bool,
+    /// The user that the browser runs as, if not ours. Needs a server that runs as root.
+    pub run_as: Option<UserId>,
+    /// More command line flags, after ours. Chromium takes the last of two that contradict.
+    pub extra_args: Vec<String>,
+    /// How long the browser may take until its first reply.
+    pub launch_timeout: Duration,
+}
+
+/// How long the polite ways to end a browser may take before the next, less polite one.
+#[derive(Clone, Copy, Debug)]
+pub struct Graces {
+    /// From `Browser.close` to SIGTERM.
+    pub close: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub term: Duration,
+}

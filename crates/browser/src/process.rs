@@ -1,0 +1,111 @@
+//! One child process that leads a group of its own: spawn, wait, end, and nothing left of it.
+//!
+//! Knows nothing of the protocol. The owner awaits [`Process::finish`]; dropping it instead kills the group at once,
+//! which is the safety net for a launch that is cancelled.
+
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::group::ProcessGroup;
+use crate::stderr::StderrTail;
+
+/// How long the other members of a group may take to follow their leader before they are killed. Chromium's end when
+/// their channel to the browser process closes, within milliseconds.
+const FOLLOW_GRACE: Duration = Duration::from_millis(500);
+/// How long killed processes may take to be gone. Only a process stuck in the kernel takes longer than a few
+/// milliseconds, and nothing that we could do would hurry it.
+const KILL_GRACE: Duration = Duration::from_secs(5);
+
+/// A child and its group.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pid: u32,
+    group: ProcessGroup,
+    stderr: StderrTail,
+    /// Whether nothing of the group is left, so that its number may be somebody else's by now.
+    over: bool,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stderr_tail: String,
+}
+
+impl Process {
+    /// Spawns a command as the leader of a new group, with its stderr drained.
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
+        command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let pid = child.id().expect("a child that was not waited for has an id");
+        let group = ProcessGroup::led_by(pid).expect("a child's id is not 0");
+        let stderr = StderrTail::of(child.stderr.take().expect("stderr is piped"));
+        Ok(Self { child, pid, group, stderr, over: false })
+    }
+
+    /// Returns the leader's process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Waits for the leader to end. Cancel-safe, and can be called again.
+    pub(crate) async fn wait(&mut self) -> ExitStatus {
+        self.child.wait().await.expect("a child of ours can be waited for")
+    }
+
+    /// Waits for the leader to end, `within` at most.
+    pub(crate) async fn wait_within(&mut self, within: Duration) -> Option<ExitStatus> {
+        timeout(within, self.wait()).await.ok()
+    }
+
+    /// Asks the leader to end. Only the leader: it ends the others itself, in an order that loses nothing.
+    pub(crate) fn terminate(&self) {
+        if self.child.id().is_some() {
+            self.group.signal_leader(Signal::TERM);
+        }
+    }
+
+    /// Kills every member of the group.
+    pub(crate) fn kill(&self) {
+        self.group.signal_all(Signal::KILL);
+    }
+
+    /// Sees the whole group out once its leader has ended or was killed: whoever does not follow is killed.
+    pub(crate) async fn finish(mut self) -> Finished {
+        let status = self.wait().await;
+        if !self.group.is_gone(FOLLOW_GRACE).await {
+            self.kill();
+            if !self.group.is_gone(KILL_GRACE).await {
+                tracing::error!(browser.pid = self.pid, "processes of a browser do not end even when killed");
+            }
+        }
+        self.over = true;
+        Finished { status, stderr_tail: self.stderr.last_words().await }
+    }
+
+    /// Kills the group and sees it out.
+    pub(crate) async fn abort(self) -> Finished {
+        self.kill();
+        self.finish().await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.over {
+            self.kill();
+        }
+    }
+}
