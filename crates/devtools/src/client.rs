@@ -84,9 +84,9 @@ impl ClientReceiver {
         self.0.queue.pop().await
     }
 
-    /// Tells why there are no more messages, if there are none.
-    pub fn end_reason(&self) -> Option<EndReason> {
-        self.0.queue.lock().ended
+    /// Tells why [`ClientReceiver::recv`] gave no more messages.
+    pub fn end_reason(&self) -> EndReason {
+        self.0.queue.lock().ended.unwrap_or(EndReason::BrowserGone)
     }
 }
 
