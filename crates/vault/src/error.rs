@@ -1,6 +1,12 @@
 //! Everything the vault can fail with.
 
-use std::path::PathBuf;
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+};
+
+use rustic_core::RusticError;
 
 use crate::{RepositoryId, SnapshotId};
 
@@ -8,8 +14,8 @@ use crate::{RepositoryId, SnapshotId};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VaultError {
-    /// The root key file cannot be used; the message says how to mend it.
-    #[error("use the root key {path}: {reason}")]
+    /// The root key file cannot be used; the reason says how to mend it.
+    #[error("use root key {}: {reason}", .path.display())]
     RootKey {
         /// The root key file.
         path: PathBuf,
@@ -22,9 +28,9 @@ pub enum VaultError {
     /// The repository has no such snapshot.
     #[error("find snapshot {1} in repository {0}")]
     NoSuchSnapshot(RepositoryId, SnapshotId),
-    /// The repository's key does not open with this root key: another root key, or another repository's key object.
+    /// The repository's key does not unwrap: it was wrapped by another root key, or for another repository.
     #[error(
-        "unlock repository {0}: its key was not wrapped for it by this root key (was root.key replaced, or the repository's key object?)"
+        "unlock repository {0}: its key was not wrapped for it by this root key; restore the root key file or the repository's key object from a backup"
     )]
     WrongKey(RepositoryId),
     /// The repository's key object is not one that this version reads.
@@ -35,15 +41,15 @@ pub enum VaultError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Entries of the directory exist but could not be read, so nothing was stored: a snapshot without them would look complete.
-    #[error("read {} of the directory's entries, first {first}", .count)]
+    /// Entries of the directory exist but cannot be read. Nothing was stored: a snapshot without them would pass for a complete one.
+    #[error("read {count} entries of the directory, the first: {first}")]
     Unreadable {
         /// How many entries.
         count: usize,
-        /// The first one, with the reason.
+        /// The first one and the reason.
         first: String,
     },
-    /// A file or directory of the machine (not of the store) could not be read or written.
+    /// A file or directory of this machine (not of the store) cannot be read or written.
     #[error("{action} {}", .path.display())]
     File {
         /// What was attempted, e.g. "create".
@@ -52,13 +58,13 @@ pub enum VaultError {
         path: PathBuf,
         /// Why it failed.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The directory to check out into exists and is not empty.
     #[error("check out into {}: it is not empty", .0.display())]
     NotEmpty(PathBuf),
     /// The snapshot holds an entry that must not be created, such as a path that leads out of the directory.
-    #[error("check out {path}: {reason}")]
+    #[error("check out {}: {reason}", .path.display())]
     Refused {
         /// The entry, relative to the snapshot's root.
         path: PathBuf,
@@ -66,23 +72,70 @@ pub enum VaultError {
         reason: &'static str,
     },
     /// Stored bytes are missing or damaged; `check` says which.
-    #[error("read stored data: {0}")]
-    Damaged(String),
+    #[error("{action}: stored data is missing or damaged: {reason}")]
+    Damaged {
+        /// What was attempted.
+        action: &'static str,
+        /// Which object, and how it is wrong.
+        reason: String,
+    },
     /// An exclusion glob does not parse.
-    #[error("understand the exclusion {0:?}")]
-    Glob(String),
+    #[error("understand the exclusion: {0}")]
+    Glob(#[from] globset::Error),
     /// The object store failed.
-    #[error("reach the object store")]
-    Store(#[from] object_store::Error),
-    /// The repository format's library failed for another reason.
+    #[error("{action} in the object store")]
+    Store {
+        /// What was attempted.
+        action: &'static str,
+        /// Why it failed.
+        #[source]
+        source: object_store::Error,
+    },
+    /// The repository format's library failed for another reason, such as a store that cannot be reached.
     #[error("{action}: {reason}")]
     Repository {
         /// What was attempted.
         action: &'static str,
-        /// The library's own message.
+        /// The library's own words.
         reason: String,
     },
-    /// The server is shutting down, or the work panicked.
+    /// The work panicked, or the runtime is shutting down.
     #[error("finish the work: {0}")]
     Aborted(String),
+}
+
+impl VaultError {
+    pub(crate) fn file(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::File { action, path: path.to_owned(), source }
+    }
+
+    /// Sorts the library's one error type into "the bytes are bad" and "something else failed".
+    pub(crate) fn from_rustic(action: &'static str, error: &RusticError) -> Self {
+        let reason = describe(error);
+        match store_error(error) {
+            None | Some(object_store::Error::NotFound { .. }) => Self::Damaged { action, reason },
+            Some(_) => Self::Repository { action, reason },
+        }
+    }
+}
+
+/// Says a library error in one line, without its advice to report bugs.
+pub(crate) fn describe(error: &RusticError) -> String {
+    let text = error.display_log();
+    text.strip_prefix("Error: ").unwrap_or(&text).to_owned()
+}
+
+/// Finds the object store's error that a library error was caused by, if any.
+pub(crate) fn store_error(error: &RusticError) -> Option<&object_store::Error> {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<object_store::Error>() {
+            return Some(found);
+        }
+        if let Some(boxed) = error.downcast_ref::<Box<RusticError>>() {
+            return store_error(boxed);
+        }
+        cause = error.source();
+    }
+    None
 }

@@ -4,6 +4,7 @@
 
 use std::{fmt, str::FromStr};
 
+use rustic_core::repofile;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -59,6 +60,14 @@ impl SnapshotId {
     /// Returns the 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    pub(crate) fn from_stored(id: &repofile::SnapshotId) -> Self {
+        Self(id.to_hex().as_str().to_owned())
+    }
+
+    pub(crate) fn stored(&self) -> repofile::SnapshotId {
+        self.0.parse().expect("64 hexadecimal digits are an id")
     }
 }
 

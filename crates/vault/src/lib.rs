@@ -1,8 +1,38 @@
-//! Revisions' bytes: checkout, commit, verify, delete, over `rustic_core` and `object_store`.
+//! Revisions' bytes: commit, checkout, verify and delete, over `rustic_core` and `object_store`.
+//!
+//! A [`Vault`] holds one repository per profile, in restic's format, each encrypted with a key of its own that only the
+//! server's [`RootKey`] unwraps. It knows neither Chromium nor HTTP, and no profile's name: a repository is a UUID, a
+//! snapshot the hash of its own bytes.
+//!
+//! What a caller may rely on:
+//! - When [`Vault::commit`] returns, the snapshot and everything it needs is on stable storage, and was before the snapshot
+//!   object itself appeared. A crash leaves unused objects, never a snapshot with holes.
+//! - Nothing that exists in the directory is silently left out: what cannot be read fails the commit.
+//! - [`Vault::checkout`] verifies every byte that it writes, writes only below the directory it was given, and never follows
+//!   a link.
+//! - After [`Vault::delete`] the bytes are unreadable even to someone who kept a copy of them and has the root key.
+//!
+//! An operation's way down: [`Vault`] takes the repository's lock and a permit, moves to a blocking thread, and calls
+//! `commit`, `checkout` or `check`; these open the library's repository over an `adapter`, which names and caches objects and
+//! calls the `store`.
 
+mod adapter;
+mod blobs;
+mod cache;
+mod check;
+mod checkout;
+mod commit;
 mod error;
 mod ids;
+mod layout;
+mod links;
+mod locks;
+mod omissions;
+mod repository;
+mod repository_key;
 mod root_key;
+mod source;
+mod store;
 mod vault;
 
 pub use error::VaultError;

@@ -1,21 +1,48 @@
 //! The vault's public face: every operation, its options and its report.
+//!
+//! Responsible for who may work on a repository at the same time, for how much work runs at once, and for moving it off the
+//! asynchronous threads. What the work is stands in `commit`, `checkout`, `check` and `repository`.
 
 use std::{
+    fmt,
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use object_store::ObjectStore;
-use rustic_core::jiff::Timestamp;
+use object_store::{ObjectStore, local::LocalFileSystem};
+use rustic_core::{jiff::Timestamp, repofile::SnapshotFile};
+use tokio::{runtime::Handle, sync::Semaphore, task::spawn_blocking};
 
-use crate::{RepositoryId, RootKey, SnapshotId, VaultError};
+use crate::{
+    RepositoryId, RootKey, SnapshotId, VaultError,
+    cache::ObjectCache,
+    check, checkout, commit, layout,
+    locks::{Locks, Share},
+    repository::Access,
+    store::{Bridge, Store},
+};
 
-/// Where revisions' bytes live. Cheap to clone; clones share their caches and their bound on concurrent work.
-#[derive(Clone, Debug)]
+/// Operations that run at once; later ones wait their turn, first come, first served. Each holds up to some 20 MB.
+const OPERATIONS: usize = 2;
+
+/// Where revisions' bytes live. Cheap to clone; clones share their cache and their bound on concurrent work.
+#[derive(Clone)]
 pub struct Vault {
-    store: Arc<dyn ObjectStore>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    objects: Arc<dyn ObjectStore>,
+    /// The directory, if the store is one.
+    directory: Option<PathBuf>,
     root_key: RootKey,
+    cache: Arc<ObjectCache>,
+    locks: Locks,
+    permits: Arc<Semaphore>,
 }
 
 /// What a commit stores, beside the directory itself.
@@ -24,7 +51,8 @@ pub struct CommitOptions {
     /// The snapshot that the directory was checked out from. A file whose size and modification time match it is not read again.
     /// It must have been taken of a directory at rest.
     pub parent: Option<SnapshotId>,
-    /// Globs of what to leave out, in gitignore's syntax, relative to the directory.
+    /// Globs of what to leave out, matched against the whole path relative to the directory: `*` stops at a slash, `**/` spans any
+    /// depth, and a directory that matches is left out with all it holds.
     pub exclude: Vec<String>,
     /// Tags for the snapshot, as `restic snapshots` shows them.
     pub tags: Vec<String>,
@@ -37,7 +65,7 @@ pub struct CommitOptions {
 pub struct CommitReport {
     /// The new snapshot.
     pub snapshot: SnapshotId,
-    /// Files in it.
+    /// Files and links in it.
     pub files: u64,
     /// Their total size in bytes, as a checkout writes them.
     pub bytes: u64,
@@ -92,66 +120,191 @@ pub struct CheckReport {
 }
 
 impl Vault {
-    /// Keeps repositories in `store`, each below a prefix named by its id. The store must be durable when a put returns;
-    /// for a directory use [`Vault::local`].
+    /// Keeps repositories in `store`, each below a prefix named by its id. A put must be durable when it returns, as it is
+    /// with S3 and its like; for a directory use [`Vault::local`], which sees to it.
     pub fn new(store: Arc<dyn ObjectStore>, root_key: RootKey) -> Self {
-        Self { store, root_key }
+        Self::over(store, None, root_key)
     }
 
-    /// Keeps repositories in a directory, made when missing, every write synced to disk before it counts.
+    /// Keeps repositories in a directory, made when missing (mode 0700). Every write is synced to disk, the file and its
+    /// directory both, before it counts.
     pub fn local(directory: &Path, root_key: RootKey) -> Result<Self, VaultError> {
-        let store = object_store::local::LocalFileSystem::new_with_prefix(directory)?;
-        Ok(Self::new(Arc::new(store), root_key))
+        let failed = |source| VaultError::file("create", directory, source);
+        match DirBuilder::new().mode(0o700).create(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => sync_parent(directory).map_err(failed)?,
+        }
+        let store = LocalFileSystem::new_with_prefix(directory)
+            .map_err(|source| VaultError::Store { action: "open the vault", source })?
+            .with_fsync(true);
+        Ok(Self::over(Arc::new(store), Some(directory.to_owned()), root_key))
     }
 
-    /// Makes a repository with a random key of its own. One that exists already is left as it is.
+    fn over(objects: Arc<dyn ObjectStore>, directory: Option<PathBuf>, root_key: RootKey) -> Self {
+        let inner = Inner {
+            objects,
+            directory,
+            root_key,
+            cache: Arc::new(ObjectCache::new()),
+            locks: Locks::default(),
+            permits: Arc::new(Semaphore::new(OPERATIONS)),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Makes a repository with a random key of its own. One that exists is left as it is; one half made is completed.
     pub async fn create(&self, repository: &RepositoryId) -> Result<(), VaultError> {
-        Err(VaultError::NoSuchRepository(*repository))
+        self.run(repository, Share::Alone, |access, _| access.create()).await
     }
 
-    /// Stores the directory `from` as a new snapshot.
+    /// Stores the directory `from` as a new snapshot. Commits and checkouts of one repository may run side by side.
+    ///
+    /// Once started the work runs to its end, even when the future is dropped.
     pub async fn commit(
         &self,
         repository: &RepositoryId,
         from: &Path,
         options: CommitOptions,
     ) -> Result<CommitReport, VaultError> {
-        drop((from, options));
-        Err(VaultError::NoSuchRepository(*repository))
+        let from = from.to_owned();
+        self.run(repository, Share::Together, move |access, _| commit::commit(access, &from, &options)).await
     }
 
-    /// Writes a snapshot's files into the directory `into`, which must be empty or missing.
+    /// Writes a snapshot's files into the directory `into`, which must be empty or missing. Its parent must exist.
     ///
-    /// Files belong to the caller, whoever owned them when they were stored, and the group and others get no access.
+    /// Files belong to the caller, whoever owned them when they were stored, with mode 0600 (0700 if the owner could execute
+    /// them) and their modification time. After an error the directory may hold some of them. Not synced: it is a copy.
     pub async fn checkout(
         &self,
         repository: &RepositoryId,
         snapshot: &SnapshotId,
         into: &Path,
     ) -> Result<CheckoutReport, VaultError> {
-        let _ = (snapshot, into);
-        Err(VaultError::NoSuchRepository(*repository))
+        let (snapshot, into) = (snapshot.clone(), into.to_owned());
+        self.run(repository, Share::Together, move |access, _| checkout::checkout(access, &snapshot, &into))
+            .await
     }
 
     /// Lists a repository's snapshots, oldest first.
     pub async fn snapshots(&self, repository: &RepositoryId) -> Result<Vec<SnapshotInfo>, VaultError> {
-        Err(VaultError::NoSuchRepository(*repository))
+        self.run(repository, Share::Together, |access, _| {
+            let (opened, _end) = access.open(None)?.into_parts();
+            let read = opened.get_all_snapshots();
+            let read = read.map_err(|error| VaultError::from_rustic("read the snapshots", &error))?;
+            let mut snapshots: Vec<_> = read.into_iter().map(SnapshotInfo::from).collect();
+            snapshots.sort_unstable_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+            Ok(snapshots)
+        })
+        .await
     }
 
     /// Verifies a repository's structure, and with `read_data` every stored byte. Damage is a finding, not an error.
     pub async fn check(&self, repository: &RepositoryId, read_data: bool) -> Result<CheckReport, VaultError> {
-        let _ = read_data;
-        Err(VaultError::NoSuchRepository(*repository))
+        self.run(repository, Share::Together, move |access, _| {
+            // What is verified is the store, not our memory of it.
+            let uncached = Access { cache: None, ..*access };
+            check::check(&uncached, read_data)
+        })
+        .await
     }
 
-    /// Destroys a repository for good: its key first, then the rest. One that does not exist is already deleted.
+    /// Destroys a repository for good: its key first, then the rest. Waits for operations on it that are running.
+    ///
+    /// One that does not exist is already deleted; one whose deletion was interrupted is deleted further.
     pub async fn delete(&self, repository: &RepositoryId) -> Result<(), VaultError> {
-        Err(VaultError::NoSuchRepository(*repository))
+        self.run(repository, Share::Alone, |access, inner| inner.delete(access)).await
     }
 
-    /// Lists every repository in the store, in no particular order.
+    /// Lists every repository in the store, also those whose making or deletion was interrupted, in no particular order.
     pub async fn list_repositories(&self) -> Result<Vec<RepositoryId>, VaultError> {
-        let _ = (&self.store, self.root_key.bytes());
-        Ok(Vec::new())
+        let inner = self.inner.clone();
+        let store = inner.store();
+        let roots = spawn_blocking(move || store.list_roots()).await.map_err(|error| aborted(&error))?;
+        let roots = roots.map_err(|source| VaultError::Store { action: "list the repositories", source })?;
+        Ok(roots.iter().filter_map(|root| root.filename()?.parse().ok()).collect())
+    }
+
+    /// Runs `work` on a blocking thread. Lock and permit go with it: a dropped future does not release what work still holds.
+    async fn run<T: Send + 'static>(
+        &self,
+        repository: &RepositoryId,
+        share: Share,
+        work: impl FnOnce(&Access<'_>, &Inner) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        let (inner, id, store) = (self.inner.clone(), *repository, self.inner.store());
+        let lock = inner.locks.acquire(id, share).await;
+        let permit = inner.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let span = tracing::debug_span!("vault", repository.id = %id);
+        let done = spawn_blocking(move || {
+            let _held = (lock, permit);
+            let access =
+                Access { store: &store, root_key: &inner.root_key, id, cache: Some(inner.cache.clone()) };
+            span.in_scope(|| work(&access, &inner))
+        });
+        done.await.map_err(|error| aborted(&error))?
+    }
+}
+
+impl Inner {
+    /// Must be called on a runtime's thread.
+    fn store(&self) -> Store {
+        let bridge = match self.directory {
+            Some(_) => Bridge::Direct,
+            None => Bridge::Runtime(Handle::current()),
+        };
+        Store::new(self.objects.clone(), bridge)
+    }
+
+    fn delete(&self, access: &Access<'_>) -> Result<(), VaultError> {
+        self.cache.forget(access.id);
+        match access.store.delete(&layout::key_object(access.id)) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(source) => return Err(VaultError::Store { action: "delete the key object", source }),
+        }
+        let Some(directory) = &self.directory else {
+            let deleted = access.store.delete_prefix(&layout::root(access.id));
+            return deleted.map_err(|source| VaultError::Store { action: "delete the repository", source });
+        };
+        let directory = directory.join(access.id.to_string());
+        let failed = |source| VaultError::file("delete", &directory, source);
+        // The key's going must be on disk before anything else goes.
+        match std::fs::File::open(&directory).and_then(|handle| handle.sync_all()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            synced => synced.map_err(failed)?,
+        }
+        std::fs::remove_dir_all(&directory).map_err(failed)?;
+        sync_parent(&directory).map_err(failed)
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("store", &self.inner.objects).finish_non_exhaustive()
+    }
+}
+
+impl From<SnapshotFile> for SnapshotInfo {
+    fn from(snapshot: SnapshotFile) -> Self {
+        let summary = snapshot.summary.unwrap_or_default();
+        Self {
+            id: SnapshotId::from_stored(&snapshot.id),
+            created: snapshot.time.timestamp(),
+            parent: snapshot.parent.as_ref().map(SnapshotId::from_stored),
+            files: summary.total_files_processed,
+            bytes: summary.total_bytes_processed,
+            tags: snapshot.tags.iter().cloned().collect(),
+            description: snapshot.description,
+        }
+    }
+}
+
+fn aborted(error: &tokio::task::JoinError) -> VaultError {
+    VaultError::Aborted(error.to_string())
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => std::fs::File::open(parent)?.sync_all(),
+        _ => std::fs::File::open(".")?.sync_all(),
     }
 }

@@ -1,0 +1,69 @@
+//! Storing a directory as a snapshot.
+
+use std::{path::Path, sync::Arc, time::Instant};
+
+use rustic_core::{
+    BackupOptions, RusticError, SnapshotOptions,
+    repofile::{SnapshotFile, SnapshotSummary},
+};
+
+use crate::{
+    CommitOptions, CommitReport, SnapshotId, VaultError, omissions::Omissions, repository::Access,
+    source::Source,
+};
+
+const ACTION: &str = "store the directory";
+
+/// What snapshots name as their origin. The machine's name and the server's arguments are nobody's business.
+const PROGRAM: &str = "roadstead";
+
+pub(crate) fn commit(
+    access: &Access<'_>,
+    from: &Path,
+    options: &CommitOptions,
+) -> Result<CommitReport, VaultError> {
+    let began = Instant::now();
+    let omissions = Arc::new(Omissions::default());
+    let source = Source::open(from, &options.exclude, omissions.clone())?;
+    let (repository, _end) = access.open(Some(omissions.clone()))?.into_parts();
+
+    let failed = |error: Box<RusticError>| VaultError::from_rustic(ACTION, &error);
+    let repository = repository.to_indexed_ids().map_err(failed)?;
+    let snapshot = snapshot(options).map_err(failed)?;
+    let archived = repository.archive(&backup_options(options), &source, snapshot, &["/".into()]);
+    // First the reason why an entry is missing, then whatever that led to.
+    omissions.check()?;
+    let snapshot = archived.map_err(failed)?;
+
+    let SnapshotSummary { total_files_processed, total_bytes_processed, data_added_packed, .. } =
+        snapshot.summary.unwrap_or_default();
+    Ok(CommitReport {
+        snapshot: SnapshotId::from_stored(&snapshot.id),
+        files: total_files_processed,
+        bytes: total_bytes_processed,
+        bytes_added: data_added_packed,
+        skipped: omissions.take_skipped(),
+        vanished: omissions.count_vanished(),
+        duration: began.elapsed(),
+    })
+}
+
+fn backup_options(options: &CommitOptions) -> BackupOptions {
+    let mut backup = BackupOptions::default();
+    backup.no_scan = true;
+    // Without a parent the library would search for one of its own choice.
+    backup.parent_opts.force = options.parent.is_none();
+    backup.parent_opts.parents = options.parent.iter().map(SnapshotId::to_string).collect();
+    // Inodes are not recorded, and the recorded change time is the modification time; nothing else is to be compared.
+    backup.parent_opts.ignore_ctime = true;
+    backup
+}
+
+fn snapshot(options: &CommitOptions) -> Result<SnapshotFile, Box<RusticError>> {
+    let mut described = SnapshotOptions::default().host(PROGRAM.to_owned()).command(PROGRAM.to_owned());
+    for tag in &options.tags {
+        described = described.add_tags(tag)?;
+    }
+    described.description.clone_from(&options.description);
+    described.to_snapshot()
+}

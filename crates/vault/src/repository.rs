@@ -1,0 +1,128 @@
+//! Making and opening one repository with its own key, without the password that the format would ask a person for.
+//!
+//! Deriving a key from a password takes 100 ms by design. Ours is 64 random bytes, so there is nothing to derive.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::{PutMode, PutPayload};
+use rustic_core::{
+    ConfigOptions, Credentials, KeyOptions, OpenStatus, Repository, RepositoryBackends, RepositoryOptions,
+    repofile::MasterKey,
+};
+
+use crate::{
+    RepositoryId, RootKey, VaultError, adapter::Adapter, cache::ObjectCache, layout, omissions::Omissions,
+    repository_key, store::Store,
+};
+
+/// Sizes are chosen for a small server: a commit holds a handful of chunks and packs in memory at once. They are written into
+/// the repository's configuration when it is made; restic reads any.
+mod sizes {
+    /// The average, least and greatest chunk. Most files of a profile are smaller than the least.
+    pub const CHUNK: [&str; 3] = ["256KiB", "128KiB", "1MiB"];
+    /// Objects of file contents.
+    pub const DATA_PACK: &str = "4MiB";
+    /// Objects of directory trees, each read whole.
+    pub const TREE_PACK: &str = "256KiB";
+}
+
+/// Everything an operation needs to reach one repository.
+pub(crate) struct Access<'a> {
+    pub store: &'a Store,
+    pub root_key: &'a RootKey,
+    pub id: RepositoryId,
+    pub cache: Option<Arc<ObjectCache>>,
+}
+
+/// An open repository. Dropping it ends the operation: nothing is written afterwards.
+pub(crate) struct Opened {
+    pub repository: Repository<OpenStatus>,
+    _ended: EndOnDrop,
+}
+
+pub(crate) struct EndOnDrop(Arc<Adapter>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Opened {
+    /// Splits off what must outlive the repository's further states.
+    pub(crate) fn into_parts(self) -> (Repository<OpenStatus>, EndOnDrop) {
+        (self.repository, self._ended)
+    }
+}
+
+impl Access<'_> {
+    /// Makes the repository, or completes one whose making was interrupted. One that exists is left as it is.
+    pub(crate) fn create(&self) -> Result<(), VaultError> {
+        const ACTION: &str = "create the repository";
+        let key = match self.require_key() {
+            Err(VaultError::NoSuchRepository(_)) => self.create_key()?,
+            found => found?,
+        };
+        let (repository, adapter) = self.unopened(None)?;
+        let _end = EndOnDrop(adapter);
+        let failed = |error: Box<rustic_core::RusticError>| VaultError::from_rustic(ACTION, &error);
+        if repository.config_id().map_err(failed)?.is_some() {
+            return Ok(());
+        }
+        let [average, least, greatest] = sizes::CHUNK;
+        let config = ConfigOptions::default()
+            .set_chunk_size(average.parse().ok())
+            .set_chunk_min_size(least.parse().ok())
+            .set_chunk_max_size(greatest.parse().ok())
+            .set_datapack_size(sizes::DATA_PACK.parse().ok())
+            .set_datapack_growfactor(0)
+            .set_treepack_size(sizes::TREE_PACK.parse().ok())
+            .set_treepack_growfactor(0);
+        repository.init(&Credentials::Masterkey(key), &KeyOptions::default(), &config).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Opens the repository for one operation.
+    pub(crate) fn open(&self, omissions: Option<Arc<Omissions>>) -> Result<Opened, VaultError> {
+        let key = self.require_key()?;
+        let (repository, adapter) = self.unopened(omissions)?;
+        let end = EndOnDrop(adapter);
+        let failed =
+            |error: Box<rustic_core::RusticError>| VaultError::from_rustic("open the repository", &error);
+        let repository = repository.open(&Credentials::Masterkey(key)).map_err(failed)?;
+        Ok(Opened { repository, _ended: end })
+    }
+
+    fn unopened(
+        &self,
+        omissions: Option<Arc<Omissions>>,
+    ) -> Result<(Repository<()>, Arc<Adapter>), VaultError> {
+        let adapter = Arc::new(Adapter::new(self.store.clone(), self.id, self.cache.clone(), omissions));
+        let backends = RepositoryBackends::new(adapter.clone(), None);
+        let options = RepositoryOptions::default().no_cache(true);
+        let repository = Repository::new(&options, &backends)
+            .map_err(|error| VaultError::from_rustic("open the repository", &error))?;
+        Ok((repository, adapter))
+    }
+
+    /// Reads the key object each time, so that a repository deleted elsewhere is gone here too.
+    fn require_key(&self) -> Result<MasterKey, VaultError> {
+        match self.store.get(&layout::key_object(self.id)) {
+            Ok(object) => repository_key::unwrap(self.root_key, self.id, &object),
+            Err(object_store::Error::NotFound { .. }) => Err(VaultError::NoSuchRepository(self.id)),
+            Err(source) => Err(VaultError::Store { action: "read the key object", source }),
+        }
+    }
+
+    /// Writes the key before anything that is encrypted with it. Of two makers at once the first one's key counts.
+    fn create_key(&self) -> Result<MasterKey, VaultError> {
+        let key = MasterKey::new();
+        let object = Bytes::from(repository_key::wrap(self.root_key, self.id, &key));
+        match self.store.put(&layout::key_object(self.id), PutPayload::from(object), PutMode::Create) {
+            Ok(()) => Ok(key),
+            Err(object_store::Error::AlreadyExists { .. }) => self.require_key(),
+            Err(source) => Err(VaultError::Store { action: "write the key object", source }),
+        }
+    }
+}
