@@ -1,0 +1,106 @@
+//! `/json/…`: where DevTools clients look for a browser's WebSockets, in the shapes of Chromium's own endpoints.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use roadstead_api::ErrorResponse;
+use serde_json::{Value, json};
+
+use super::TAG_DEVTOOLS;
+use super::cdp_access::{Access, AccessParams};
+use super::error::Failure;
+use super::origin::WebSocketOrigin;
+use super::params::Params;
+use crate::app::App;
+use crate::error::SESSION_NOT_FOUND;
+
+/// The version of the protocol itself, which has not changed in years.
+const PROTOCOL_VERSION: &str = "1.3";
+
+/// The browser's version
+///
+/// And its WebSocket. With a key and no session, the WebSocket starts a session when it is connected to.
+#[utoipa::path(
+    get, path = "/json/version", tag = TAG_DEVTOOLS, params(AccessParams),
+    responses(
+        (status = 200, description = "As Chromium's own endpoint.", body = Object),
+        (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
+    )
+)]
+pub async fn version(
+    State(app): State<App>,
+    headers: HeaderMap,
+    origin: WebSocketOrigin,
+    Params(params): Params<AccessParams>,
+) -> Result<Json<Value>, Failure> {
+    let session = match params.check(&app, &headers, None).await? {
+        Access::Session(session) => session,
+        Access::Project(_) => {
+            let url = origin.new_session_url(params.api_key.as_deref());
+            let browser = concat!("Roadstead/", env!("CARGO_PKG_VERSION"));
+            return Ok(Json(json!({
+                "Browser": browser, "Protocol-Version": PROTOCOL_VERSION, "webSocketDebuggerUrl": url,
+            })));
+        }
+    };
+    let version = session.running().ok_or(SESSION_NOT_FOUND)?.version;
+    Ok(Json(json!({
+        "Browser": version.product,
+        "Protocol-Version": version.protocol_version,
+        "User-Agent": version.user_agent,
+        "webSocketDebuggerUrl": origin.browser_url(&session),
+    })))
+}
+
+/// The browser's pages
+///
+/// With a WebSocket for each.
+#[utoipa::path(
+    get, path = "/json/list", tag = TAG_DEVTOOLS, params(AccessParams),
+    responses(
+        (status = 200, description = "As Chromium's own endpoint.", body = Vec<Object>),
+        (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
+    )
+)]
+pub async fn list(
+    State(app): State<App>,
+    headers: HeaderMap,
+    origin: WebSocketOrigin,
+    Params(params): Params<AccessParams>,
+) -> Result<Json<Vec<Value>>, Failure> {
+    let session = params.require_session(&app, &headers, None).await?;
+    let pages = session.pages().await?.into_iter().map(|page| {
+        json!({
+            "description": "",
+            "id": page.id,
+            "title": page.title,
+            "type": "page",
+            "url": page.url,
+            "webSocketDebuggerUrl": origin.page_url(&session, &page.id),
+        })
+    });
+    Ok(Json(pages.collect()))
+}
+
+/// The protocol's description
+///
+/// Of the Chromium that this server was built for; a browser behind a pipe does not tell its own.
+#[utoipa::path(
+    get, path = "/json/protocol", tag = TAG_DEVTOOLS, params(AccessParams),
+    responses(
+        (status = 200, description = "As Chromium's own endpoint.", body = Object),
+        (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+    )
+)]
+pub async fn protocol(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Params(params): Params<AccessParams>,
+) -> Result<Response, Failure> {
+    params.check(&app, &headers, None).await?;
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
+    Ok((content_type, roadstead_devtools::PROTOCOL_JSON).into_response())
+}

@@ -1,0 +1,146 @@
+//! The only mapping from what went wrong to what goes over the wire: a status, headers, and the error envelope.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use roadstead_api::ErrorResponse;
+use tracing::error;
+
+use crate::error::Error;
+
+/// Tells the SDKs whether to repeat the request; they obey it before any rule of their own.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// A refusal, ready to be sent.
+#[derive(Debug)]
+pub struct Failure {
+    status: StatusCode,
+    message: Cow<'static, str>,
+    headers: HeaderMap,
+    /// For the log alone.
+    cause: Option<anyhow::Error>,
+}
+
+impl Failure {
+    /// Makes a refusal for what only HTTP knows: a wrong method, a wrong content type.
+    pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, message: message.into(), headers: HeaderMap::new(), cause: None }
+    }
+
+    /// Adds a header.
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Says that repeating the request cannot help.
+    pub fn final_answer(self) -> Self {
+        self.with(SHOULD_RETRY, HeaderValue::from_static("false"))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::InvalidRequest(_) => Self::new(StatusCode::BAD_REQUEST, message),
+            Error::Unauthenticated => Self::new(StatusCode::UNAUTHORIZED, message),
+            Error::NotFound(_) => Self::new(StatusCode::NOT_FOUND, message),
+            Error::Conflict(_) => Self::new(StatusCode::CONFLICT, message).final_answer(),
+            Error::NotImplemented(_) => Self::new(StatusCode::NOT_IMPLEMENTED, message).final_answer(),
+            Error::TooManySessions { limit, retry_after } => too_many(message, limit, retry_after),
+            Error::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
+            Error::Timeout(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, message),
+            Error::Internal { source, .. } => {
+                Self { cause: Some(source), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
+            }
+        }
+    }
+}
+
+/// The published API's 429: `Retry-After`, and the rate-limit fields of the IETF's eighth draft.
+fn too_many(message: String, limit: usize, retry_after: Duration) -> Failure {
+    let seconds = retry_after.as_secs_f64().ceil();
+    let number = |text: String| HeaderValue::try_from(text).expect("digits and quotes are a valid header");
+    Failure::new(StatusCode::TOO_MANY_REQUESTS, message)
+        .with(RETRY_AFTER, number(format!("{seconds}")))
+        .with(RATE_LIMIT, number(format!("\"concurrent-sessions\"; r=0; t={seconds}")))
+        .with(RATE_LIMIT_POLICY, number(format!("\"concurrent-sessions\"; q={limit}")))
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        if let Some(cause) = self.cause {
+            error!(error = ?cause, message = %self.message, "failed to answer a request");
+        }
+        let body = ErrorResponse::new(self.status.as_u16(), self.message.into_owned());
+        (self.status, self.headers, Json(body)).into_response()
+    }
+}
+
+/// Answers a path that leads nowhere.
+pub async fn no_such_route() -> Failure {
+    Failure::new(StatusCode::NOT_FOUND, "No such endpoint. GET /openapi.json lists those that there are.")
+}
+
+/// Answers a method that the path does not have; axum adds the `Allow` header.
+pub async fn no_such_method() -> Failure {
+    Failure::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This endpoint does not have that method; see the Allow header.",
+    )
+}
+
+/// Answers a request whose handler panicked. What it said goes to the log alone.
+#[expect(clippy::needless_pass_by_value, reason = "the layer that calls this gives it away")]
+pub fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
+    let said = payload.downcast_ref::<String>().map(String::as_str);
+    let said =
+        said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("something that is not text");
+    error!(panic = said, "a handler panicked");
+    Failure::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Internal server error. The server's log tells more, under this answer's x-request-id.",
+    )
+    .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_condition_has_its_status() {
+        let internal = Error::internal("It broke.", anyhow::anyhow!("a secret path"));
+        for (error, status) in [
+            (Error::InvalidRequest(String::new()), 400),
+            (Error::Unauthenticated, 401),
+            (Error::NotFound("x"), 404),
+            (Error::Conflict(String::new()), 409),
+            (Error::TooManySessions { limit: 1, retry_after: Duration::from_secs(1) }, 429),
+            (internal, 500),
+            (Error::NotImplemented(String::new()), 501),
+            (Error::Unavailable(String::new()), 503),
+            (Error::Timeout(String::new()), 504),
+        ] {
+            assert_eq!(Failure::from(error).status.as_u16(), status);
+        }
+    }
+
+    #[test]
+    fn a_conflict_is_not_to_be_retried_and_too_many_are_told_when() {
+        let conflict = Failure::from(Error::Conflict("Profile name already exists.".to_owned()));
+        assert_eq!(conflict.headers[SHOULD_RETRY], "false");
+        let too_many =
+            Failure::from(Error::TooManySessions { limit: 5, retry_after: Duration::from_millis(1_200) });
+        assert_eq!(too_many.headers[RETRY_AFTER], "2");
+        assert_eq!(too_many.headers[RATE_LIMIT], "\"concurrent-sessions\"; r=0; t=2");
+        assert_eq!(too_many.headers[RATE_LIMIT_POLICY], "\"concurrent-sessions\"; q=5");
+    }
+}

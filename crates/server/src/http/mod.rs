@@ -1,0 +1,106 @@
+//! Every route on one page, the layers in front of them, and nothing else.
+//!
+//! A request passes, from the outside in: [`observe`] (id, span, log line, count), the panic guard, [`uri`] (its URL must
+//! mean something), and under `/v1` [`auth`] (whose key is it). Then a handler extracts, converts, makes one call,
+//! converts back. Handlers never change state themselves, so a client that hangs up cannot half-apply anything.
+//! [`error`] alone knows which condition is which status.
+
+mod auth;
+mod body;
+mod cdp;
+mod cdp_access;
+mod cdp_json;
+mod error;
+mod observe;
+mod openapi;
+mod origin;
+mod params;
+mod profiles;
+mod relay;
+mod session_list;
+mod session_request;
+mod session_tags;
+mod session_view;
+mod sessions;
+mod system;
+mod uri;
+
+use axum::Router;
+use axum::http::header;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// The OpenAPI tags.
+const TAG_SESSIONS: &str = "Browser Sessions";
+const TAG_PROFILES: &str = "Profiles";
+const TAG_SYSTEM: &str = "System";
+const TAG_DEVTOOLS: &str = "DevTools";
+
+/// Puts the whole HTTP surface together.
+pub fn router(app: App) -> Router {
+    let (documented, document) = documented(&app).split_for_parts();
+    let (v1, _) = v1(&app).split_for_parts();
+    let document = document.to_json().expect("an OpenAPI document of our own is representable as JSON");
+    documented
+        .merge(websockets())
+        // Scripts in the wild use this prefix for the same routes.
+        .nest("/api/v1", v1)
+        .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document)))
+        .fallback(error::no_such_route)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(from_fn(uri::require_well_formed))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(observe::observe))
+        .with_state(app)
+}
+
+/// The routes that the OpenAPI document has.
+fn documented(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(system::healthz))
+        .routes(routes!(system::readyz))
+        .routes(routes!(system::metrics))
+        .routes(routes!(cdp_json::version))
+        .routes(routes!(cdp_json::list))
+        .routes(routes!(cdp_json::protocol))
+        .nest("/v1", v1(app))
+}
+
+/// The API. Whatever is added here is behind the key, since the layer wraps the router, its fallback included.
+fn v1(app: &App) -> OpenApiRouter<App> {
+    let mut v1 = OpenApiRouter::new()
+        .routes(routes!(sessions::create_session, session_list::list_sessions))
+        .routes(routes!(sessions::end_all_sessions))
+        .routes(routes!(session_list::list_live_sessions))
+        .routes(routes!(sessions::get_session, sessions::end_session))
+        .routes(routes!(sessions::list_pages))
+        .routes(routes!(
+            session_tags::get_session_tags,
+            session_tags::put_session_tags,
+            session_tags::delete_session_tags
+        ))
+        .routes(routes!(profiles::create_profile, profiles::list_profiles))
+        .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
+        .fallback(error::no_such_route)
+        .layer(from_fn_with_state(app.clone(), auth::require_key));
+    openapi::demand_key(v1.get_openapi_mut());
+    v1
+}
+
+/// DevTools: WebSockets, and the addresses that other clients look for them under.
+fn websockets() -> Router<App> {
+    Router::new()
+        .route("/", get(cdp::connect))
+        .route("/devtools/browser/{session_id}", get(cdp::connect_browser))
+        .route("/devtools/page/{target_id}", get(cdp::connect_page))
+        .route("/json/version/", get(cdp_json::version))
+        .route("/json/list/", get(cdp_json::list))
+        .route("/json", get(cdp_json::list))
+        .route("/json/", get(cdp_json::list))
+        .route("/json/protocol/", get(cdp_json::protocol))
+}

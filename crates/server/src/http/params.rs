@@ -1,0 +1,123 @@
+//! What a URL says: query parameters and ids in paths, with the API's own answers when they are wrong.
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use roadstead_api::SessionId;
+use serde::de::DeserializeOwned;
+
+use super::error::Failure;
+use crate::error::{Error, Result, SESSION_NOT_FOUND};
+
+/// The query's parameters.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
+        let query = Query::<T>::try_from_uri(&parts.uri);
+        query
+            .map(|Query(params)| Self(params))
+            .map_err(|rejection| Failure::new(StatusCode::BAD_REQUEST, rejection.body_text()))
+    }
+}
+
+/// The id in `/v1/sessions/{session_id}`. One that is no UUID is a session that does not exist.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionPath(pub SessionId);
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let id = Path::<String>::from_request_parts(parts, state).await.map_err(|_| SESSION_NOT_FOUND)?;
+        Ok(Self(session_id(&id)?))
+    }
+}
+
+/// Reads a session's id.
+pub fn session_id(text: &str) -> Result<SessionId> {
+    text.parse().map_err(|_| SESSION_NOT_FOUND)
+}
+
+/// Reads a yes or no.
+pub fn flag(name: &str, text: Option<&str>) -> Result<Option<bool>> {
+    match text.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("") => Ok(None),
+        Some("true" | "1") => Ok(Some(true)),
+        Some("false" | "0") => Ok(Some(false)),
+        Some(_) => Err(Error::invalid(name, "must be true or false")),
+    }
+}
+
+/// Reads a list that is separated by commas.
+pub fn list(text: Option<&str>) -> Vec<String> {
+    let items = text.unwrap_or_default().split(',').map(str::trim);
+    items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// Reads a moment: RFC 3339, or without a zone, which is then UTC, or a date alone, which is its first moment.
+pub fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    // A plus sign that the client did not encode arrives as a space.
+    let text = text.replace(' ', if text.contains('T') { "+" } else { " " });
+    let civil = |text: &str| TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok();
+    let found = text.parse::<Timestamp>().ok().or_else(|| civil(&text));
+    found.map(Some).ok_or_else(|| {
+        Error::invalid(name, "must be an ISO 8601 date and time, 2026-01-31T12:00:00Z for example")
+    })
+}
+
+/// Reads a number of at least 1.
+pub fn positive(name: &str, text: Option<&str>) -> Result<Option<u32>> {
+    match text {
+        None | Some("") => Ok(None),
+        Some(text) => match text.parse() {
+            Ok(number) if number >= 1 => Ok(Some(number)),
+            Ok(_) | Err(_) => Err(Error::invalid(name, "must be a whole number from 1")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_as_clients_write_them() {
+        let at = |text| moment("created_from", Some(text)).map(|found| found.map(|at| at.to_string()));
+        for (text, expected) in [
+            ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
+            ("2026-01-31T12:00:00.250+02:00", "2026-01-31T10:00:00.25Z"),
+            ("2026-01-31T12:00:00 00:00", "2026-01-31T12:00:00Z"),
+            ("2026-01-31T12:00:00", "2026-01-31T12:00:00Z"),
+            ("2026-01-31", "2026-01-31T00:00:00Z"),
+        ] {
+            assert_eq!(at(text).unwrap().as_deref(), Some(expected), "{text}");
+        }
+        assert!(at("yesterday").is_err());
+        assert!(at("2026-13-01").is_err());
+        assert_eq!(moment("created_from", Some("")).unwrap(), None);
+    }
+
+    #[test]
+    fn flags_lists_and_numbers_are_read_as_clients_write_them() {
+        assert_eq!(flag("proxy", Some("True")).unwrap(), Some(true));
+        assert_eq!(flag("proxy", Some("0")).unwrap(), Some(false));
+        assert_eq!(flag("proxy", None).unwrap(), None);
+        assert!(flag("proxy", Some("maybe")).is_err());
+        assert_eq!(list(Some(" a ,b,, c d")), ["a", "b", "c d"]);
+        assert_eq!(list(None), Vec::<String>::new());
+        assert_eq!(positive("page", Some("3")).unwrap(), Some(3));
+        for wrong in ["0", "-1", "1.5", "x", "99999999999"] {
+            assert!(positive("page", Some(wrong)).is_err(), "{wrong}");
+        }
+    }
+}

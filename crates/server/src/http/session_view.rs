@@ -1,0 +1,101 @@
+//! How sessions look over the wire. Pure.
+
+use jiff::Timestamp;
+use roadstead_api::{
+    ChangeStatus, SaveOutcome, SessionDetails, SessionEnded, SessionListItem, SessionProfile,
+    SessionStatusItem,
+};
+use serde_json::Map;
+
+use crate::session::record::{EndReason, SessionRecord};
+
+/// Shows everything about a session.
+pub fn details(record: SessionRecord, cdp_url: Option<String>, now: Timestamp) -> SessionDetails {
+    SessionDetails {
+        id: record.id,
+        session_id: record.id,
+        team_id: record.project,
+        status: record.status.as_str(),
+        reason: record.reason.map(EndReason::as_str),
+        duration: lived(&record, now),
+        detail: record.detail,
+        credits_used: 0,
+        configuration: record.configuration,
+        playground: false,
+        proxy_bytes: 0,
+        tokens: Map::new(),
+        steps: 0,
+        tags: record.tags,
+        created_at: record.created_at,
+        ended_at: record.ended_at,
+        cdp_url,
+        headless: record.headless,
+        browser_version: record.browser_version,
+        profile: record.profile.map(|profile| SessionProfile {
+            name: profile.name.to_string(),
+            revision: profile.revision,
+            persist: profile.persist,
+        }),
+        api_key_name: record.api_key_name,
+        receipts: record.receipts,
+    }
+}
+
+/// Shows a session in the paged list.
+pub fn list_item(record: SessionRecord, cdp_url: Option<String>, now: Timestamp) -> SessionListItem {
+    SessionListItem {
+        id: record.id,
+        session_id: record.id,
+        status: record.status.as_str(),
+        reason: record.reason.map(EndReason::as_str),
+        duration: lived(&record, now),
+        tags: record.tags,
+        headless: record.headless,
+        recording: false,
+        used_credits: 0,
+        proxy_bytes: 0,
+        proxy_type: None,
+        steps: 0,
+        created_at: record.created_at,
+        ended_at: record.ended_at,
+        user_configuration: record.configuration,
+        task_initiated: false,
+        task_executions_count: 0,
+        api_key_name: record.api_key_name,
+        browser_ip: None,
+        domains: None,
+        profile_name: record.profile.map(|profile| profile.name.to_string()),
+        cdp_url,
+    }
+}
+
+/// Shows a live session in a word.
+pub fn status_item(record: SessionRecord) -> SessionStatusItem {
+    SessionStatusItem {
+        session_id: record.id,
+        id: record.id,
+        status: record.status.as_str(),
+        tags: record.tags,
+        created_at: record.created_at,
+    }
+}
+
+/// Shows how a session ended.
+pub fn ended(record: SessionRecord) -> SessionEnded {
+    let lost = record.receipts.iter().any(|receipt| matches!(receipt.outcome, SaveOutcome::Failed { .. }));
+    SessionEnded {
+        status: if lost { ChangeStatus::Failed } else { ChangeStatus::Success },
+        id: record.id,
+        session_id: record.id,
+        session_status: record.status.as_str(),
+        reason: record.reason.map(EndReason::as_str),
+        detail: record.detail,
+        receipts: record.receipts,
+    }
+}
+
+/// How long a session has lived, or lived, in whole seconds.
+fn lived(record: &SessionRecord, now: Timestamp) -> u64 {
+    let span = record.ended_at.unwrap_or(now).duration_since(record.created_at);
+    u64::try_from(span.as_secs()).unwrap_or(0)
+}

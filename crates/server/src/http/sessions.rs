@@ -1,0 +1,163 @@
+//! `/v1/sessions/…`: starting, showing and ending them.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use roadstead_api::{
+    AllSessionsEnded, ChangeStatus, Data, ErrorResponse, Items, SessionCreateRequest, SessionCreated,
+    SessionDetails, SessionEnded, SessionPageItem,
+};
+use serde::Serialize;
+
+use super::body::OptionalBody;
+use super::error::Failure;
+use super::origin::WebSocketOrigin;
+use super::params::SessionPath;
+use super::{TAG_SESSIONS, session_request, session_view};
+use crate::app::App;
+use crate::caller::Caller;
+use crate::clock;
+use crate::error::SESSION_NOT_FOUND;
+
+/// Start a session
+///
+/// Answers once the browser is ready, with the profile in it. The body is optional.
+#[utoipa::path(
+    post, path = "/sessions", tag = TAG_SESSIONS, request_body(content = Option<SessionCreateRequest>),
+    responses(
+        (status = 200, description = "The browser is ready.", body = Data<SessionCreated>),
+        (status = 404, description = "The profile does not exist, and persist is not set.", body = ErrorResponse),
+        (status = 429, description = "All places are taken, and none came free in time.", body = ErrorResponse, headers(
+            ("Retry-After" = u64, description = "When to try again, in seconds."),
+            ("RateLimit" = String, description = "IETF draft 8: what is left of the quota."),
+            ("RateLimit-Policy" = String, description = "IETF draft 8: the quota."),
+        )),
+        (status = 501, description = "A field asks for what this server does not have.", body = ErrorResponse),
+        (status = 503, description = "The browser did not start, or the server is shutting down.", body = ErrorResponse),
+    )
+)]
+pub async fn create_session(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    origin: WebSocketOrigin,
+    OptionalBody(body): OptionalBody,
+) -> Result<Json<Data<SessionCreated>>, Failure> {
+    let request = session_request::read(body)?;
+    let session = app.sessions().create(&caller, request).await?;
+    let (id, cdp_url) = (session.id(), origin.cdp_url(&session));
+    Ok(Json(Data::of(SessionCreated { id, session_id: id, cdp_url })))
+}
+
+/// Show a session
+///
+/// Whether it runs or is over.
+#[utoipa::path(
+    get, path = "/sessions/{session_id}", tag = TAG_SESSIONS, params(("session_id" = String, Path, description = "The session's id.")),
+    responses(
+        (status = 200, description = "The session.", body = Data<SessionDetails>),
+        (status = 404, description = "There is no such session.", body = ErrorResponse),
+    )
+)]
+pub async fn get_session(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    origin: WebSocketOrigin,
+    SessionPath(id): SessionPath,
+) -> Result<Json<Data<SessionDetails>>, Failure> {
+    let record = app.sessions().record(caller.project, id).await?;
+    let running = app.sessions().find(caller.project, id);
+    let cdp_url = running.map(|session| origin.cdp_url(&session));
+    Ok(Json(Data::of(session_view::details(record, cdp_url, clock::now()))))
+}
+
+/// End a session
+///
+/// Answers once its browser is gone and everything it owed is saved. Ending one that is over tells how it ended.
+#[utoipa::path(
+    delete, path = "/sessions/{session_id}", tag = TAG_SESSIONS, params(("session_id" = String, Path, description = "The session's id.")),
+    responses(
+        (status = 200, description = "The session is over, and saved.", body = Data<SessionEnded>),
+        (status = 404, description = "There is no such session.", body = ErrorResponse),
+        (status = 500, description = "The session is over, but a profile could not be saved.", body = SaveFailed<SessionEnded>),
+    )
+)]
+pub async fn end_session(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    SessionPath(id): SessionPath,
+) -> Result<Response, Failure> {
+    let ended = session_view::ended(app.sessions().end(caller.project, id).await?);
+    Ok(answer_end(ended.status, ended.detail.clone(), ended))
+}
+
+/// End all sessions
+///
+/// Answers once every browser is gone and everything they owed is saved.
+#[utoipa::path(
+    delete, path = "/sessions/all", tag = TAG_SESSIONS,
+    responses(
+        (status = 200, description = "All sessions are over, and saved.", body = Data<AllSessionsEnded>),
+        (status = 500, description = "All sessions are over, but a profile could not be saved.", body = SaveFailed<AllSessionsEnded>),
+    )
+)]
+pub async fn end_all_sessions(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Failure> {
+    let records = app.sessions().end_all(caller.project).await?;
+    let sessions: Vec<_> = records.into_iter().map(session_view::ended).collect();
+    let lost = sessions.iter().find(|session| session.status == ChangeStatus::Failed);
+    let status = lost.map_or(ChangeStatus::Success, |session| session.status);
+    let detail = lost.and_then(|session| session.detail.clone());
+    Ok(answer_end(status, detail, AllSessionsEnded { status, count: sessions.len(), sessions }))
+}
+
+/// List a session's pages
+#[utoipa::path(
+    get, path = "/sessions/{session_id}/pages", tag = TAG_SESSIONS, params(("session_id" = String, Path, description = "The session's id.")),
+    responses(
+        (status = 200, description = "The pages that are open.", body = Data<Items<SessionPageItem>>),
+        (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
+    )
+)]
+pub async fn list_pages(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    origin: WebSocketOrigin,
+    SessionPath(id): SessionPath,
+) -> Result<Json<Data<Items<SessionPageItem>>>, Failure> {
+    let session = app.sessions().find(caller.project, id).ok_or(SESSION_NOT_FOUND)?;
+    let pages = session.pages().await?.into_iter().map(|page| SessionPageItem {
+        cdp_url: origin.page_url(&session, &page.id),
+        id: page.id,
+        title: page.title,
+        url: page.url,
+    });
+    Ok(Json(Data::of(pages.collect())))
+}
+
+/// An end that lost something: the failure, and beside it what there is to tell.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct SaveFailed<T> {
+    #[serde(flatten)]
+    failure: ErrorResponse,
+    /// How it ended, receipts included.
+    data: T,
+}
+
+/// Answers an end. One that lost a save is a failure, since SDKs look at nothing but the status.
+fn answer_end<T: Serialize>(status: ChangeStatus, detail: Option<String>, data: T) -> Response {
+    match status {
+        ChangeStatus::Success => Json(Data::of(data)).into_response(),
+        ChangeStatus::Failed => {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            let what = detail.unwrap_or_else(|| "A profile could not be saved.".to_owned());
+            let message = format!(
+                "The session has ended. {what} Its head is what it was before; the server tries again when it starts next."
+            );
+            let failure = ErrorResponse::new(status.as_u16(), message);
+            (status, Json(SaveFailed { failure, data })).into_response()
+        }
+    }
+}
