@@ -1,9 +1,23 @@
 //! A running browser: its pipe, its processes, and its end.
+//!
+//! # What ends Chromium, and what is lost (156, measured: a persistent cookie set just before)
+//!
+//! | what | full | headless shell |
+//! | --- | --- | --- |
+//! | `Browser.close` | kept, 70–220 ms | kept, 35–65 ms |
+//! | both ends of the pipe close | kept, 115 ms | kept, 45–65 ms |
+//! | SIGINT or SIGHUP to the main process | kept, 115–170 ms | kept, 65 ms |
+//! | SIGTERM to the main process | **lost**, exit code 0, 35–65 ms, `Singleton*` links stay | kept, 35–65 ms |
+//! | SIGTERM to the group | **lost** | **lost**: the network service goes first |
+//!
+//! Hence a browser that does not close is sent SIGINT before SIGTERM, and neither goes to the group. No process of either
+//! build leaves the group; all are gone within 3 ms of the main process. Times grow by what there is to flush.
 
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use roadstead_devtools::{CallError, Mux};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -21,8 +35,6 @@ pub struct Browser {
     process: Process,
     mux: Mux,
     version: BrowserVersion,
-    /// Set once the main process was reaped.
-    ended: bool,
 }
 
 /// What a browser says it is.
@@ -56,11 +68,11 @@ pub struct Exit {
 pub enum Ending {
     /// `Browser.close`: everything is flushed.
     Closed,
-    /// SIGTERM, since it did not close: everything is flushed, most likely.
+    /// A signal that it can heed, since it did not close: everything is flushed, most likely.
     Terminated,
-    /// SIGKILL, since it did not heed SIGTERM: the last seconds may be lost.
+    /// SIGKILL, since it heeded nothing else: the last seconds may be lost.
     Killed,
-    /// Nobody: it had ended, or closed its pipe and ended, before it was asked to.
+    /// Nobody: it had ended, or was about to, before it was asked to.
     ByItself,
 }
 
@@ -71,7 +83,7 @@ impl Browser {
     /// the future is dropped, no process of the browser is left.
     pub async fn launch(options: &LaunchOptions) -> Result<Self, LaunchError> {
         let Launched { process, mux, version } = launch(options).await?;
-        Ok(Self { process, mux, version, ended: false })
+        Ok(Self { process, mux, version })
     }
 
     /// Returns the way to talk to it.
@@ -89,10 +101,14 @@ impl Browser {
         &self.version
     }
 
-    /// Waits until the main process has ended. Cancel-safe. [`Browser::end`] then tells how, and sees the others out.
+    /// Waits until the browser is of no use any more: until its main process has ended, or has closed its pipe and does
+    /// not end. Cancel-safe. [`Browser::end`] then tells how, and sees every process out.
     pub async fn exited(&mut self) {
-        self.process.wait().await;
-        self.ended = true;
+        tokio::select! {
+            _status = self.process.wait() => return,
+            () = self.mux.closed() => {}
+        }
+        let _alive = self.process.wait_within(PIPE_CLOSED_GRACE).await;
     }
 
     /// Has every JavaScript dialog of every page dismissed from now on, for as long as the browser runs.
@@ -100,7 +116,7 @@ impl Browser {
         crate::dialogs::dismiss_dialogs(&self.mux).await
     }
 
-    /// Ends the browser: `Browser.close`, then SIGTERM, then SIGKILL to the group, each after the grace of the one before.
+    /// Ends the browser: `Browser.close`, then SIGINT and SIGTERM (each half of the grace), then SIGKILL to the group.
     /// Returns when no process of the group is left. Dropping the future kills the group.
     pub async fn end(mut self, graces: Graces) -> Exit {
         let began = Instant::now();
@@ -110,16 +126,18 @@ impl Browser {
     }
 
     async fn end_main(&mut self, graces: Graces) -> Ending {
-        if self.ended || self.process.wait_within(Duration::ZERO).await.is_some() {
+        if self.process.wait_within(Duration::ZERO).await.is_some() {
             return Ending::ByItself;
         }
         let (how, patience) = self.ask_to_close(graces.close).await;
         if self.process.wait_within(patience).await.is_some() {
             return how;
         }
-        self.process.terminate();
-        if self.process.wait_within(graces.term).await.is_some() {
-            return Ending::Terminated;
+        for signal in [Signal::INT, Signal::TERM] {
+            self.process.signal_leader(signal);
+            if self.process.wait_within(graces.term / 2).await.is_some() {
+                return Ending::Terminated;
+            }
         }
         self.process.kill();
         Ending::Killed
@@ -157,5 +175,19 @@ impl BrowserVersion {
             user_agent: text("userAgent"),
             protocol_version: text("protocolVersion"),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_major_version_is_read_from_the_product() {
+        let major = |product: &str| BrowserVersion::parse(&json!({"product": product})).unwrap().major;
+        assert_eq!(major("HeadlessChrome/156.0.8078.73"), 156);
+        assert_eq!(major("Chrome/9"), 9);
+        assert_eq!(major("Something"), 0);
+        assert_eq!(BrowserVersion::parse(&json!({})), None);
     }
 }

@@ -1,8 +1,8 @@
-//! From options to a browser that has answered: files, pipes, environment, spawn, first reply.
+//! From options to a browser that has answered: files, pipes, spawn, first reply.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::browser::BrowserVersion;
+use crate::environment::{TEMPORARY_DIR, environment};
 use crate::flags::plan_args;
 use crate::options::LaunchOptions;
 use crate::ownership::give_to;
@@ -149,16 +150,12 @@ fn prepare_failed(error: io::Error) -> LaunchError {
 
 fn prepare_files(options: &LaunchOptions) -> io::Result<()> {
     prepare_user_data_dir(&options.user_data_dir, options.open_pdf_externally)?;
-    std::fs::create_dir_all(temporary_dir(&options.home))?;
+    std::fs::create_dir_all(options.home.join(TEMPORARY_DIR))?;
     if let Some(user) = options.run_as {
         give_to(&options.user_data_dir, user)?;
         give_to(&options.home, user)?;
     }
     Ok(())
-}
-
-fn temporary_dir(home: &Path) -> PathBuf {
-    home.join("tmp")
 }
 
 fn command(options: &LaunchOptions, commands: OwnedFd, replies: OwnedFd) -> Command {
@@ -175,24 +172,6 @@ fn command(options: &LaunchOptions, commands: OwnedFd, replies: OwnedFd) -> Comm
         ])
         .expect("two different fds");
     command
-}
-
-fn environment(options: &LaunchOptions) -> Vec<(&'static str, std::ffi::OsString)> {
-    let home = &options.home;
-    let mut variables = vec![
-        ("HOME", home.clone().into()),
-        ("TMPDIR", temporary_dir(home).into()),
-        ("XDG_CONFIG_HOME", home.join("config").into()),
-        ("XDG_CACHE_HOME", home.join("cache").into()),
-        ("XDG_DATA_HOME", home.join("data").into()),
-        ("XDG_RUNTIME_DIR", home.join("run").into()),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin".into()),
-        ("LANG", "C.UTF-8".into()),
-    ];
-    if let Some(display) = &options.display {
-        variables.push(("DISPLAY", display.into()));
-    }
-    variables
 }
 
 /// Both pipes: our ends for tokio, the browser's ends blocking, as it expects them.

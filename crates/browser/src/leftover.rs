@@ -1,6 +1,6 @@
 //! Browsers of a server that is no more.
 //!
-//! A browser whose server died sees its pipe close, flushes, and exits by itself, in 40 to 80 ms as measured. One that is
+//! A browser whose server died sees its pipe close, flushes, and exits by itself, in 40 to 120 ms as measured. One that is
 //! stuck does not. A process id alone does not identify it, since ids come round again; together with the process's start
 //! time it does, until the machine restarts.
 
@@ -13,8 +13,8 @@ use crate::group::{ProcessGroup, Stat};
 
 /// How long a browser may take to notice that its pipe has closed, and to flush.
 const OWN_GRACE: Duration = Duration::from_secs(3);
-/// How long it may take after SIGTERM.
-const TERM_GRACE: Duration = Duration::from_secs(3);
+/// How long it may take after SIGINT, and again after SIGTERM. Full Chromium flushes at the one, not at the other.
+const SIGNAL_GRACE: Duration = Duration::from_secs(2);
 /// How long killed processes may take to be gone.
 const KILL_GRACE: Duration = Duration::from_secs(5);
 /// How often to look.
@@ -58,9 +58,11 @@ async fn end_leader(pid: u32, start_time: u64, group: ProcessGroup) -> Leftover 
     if has_ended(pid, start_time, OWN_GRACE).await {
         return Leftover::ByItself;
     }
-    group.signal_leader(Signal::TERM);
-    if has_ended(pid, start_time, TERM_GRACE).await {
-        return Leftover::Terminated;
+    for signal in [Signal::INT, Signal::TERM] {
+        group.signal_leader(signal);
+        if has_ended(pid, start_time, SIGNAL_GRACE).await {
+            return Leftover::Terminated;
+        }
     }
     group.signal_all(Signal::KILL);
     Leftover::Killed

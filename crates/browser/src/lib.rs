@@ -5,6 +5,7 @@
 
 mod browser;
 mod dialogs;
+mod environment;
 mod executable;
 mod flags;
 mod group;

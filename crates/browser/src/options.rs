@@ -45,9 +45,9 @@ pub struct LaunchOptions {
     pub user_data_dir: PathBuf,
     /// Where `HOME`, `TMPDIR` and the `XDG_*` dirs of the browser are. Made if it does not exist.
     pub home: PathBuf,
-    /// The inner size of the first page, and of every page after it.
+    /// The inner size of the first page, and of every page after it. Full Chromium's windows are 500 wide at least.
     pub viewport: Viewport,
-    /// Whether the window is full screen.
+    /// Whether the first window is full screen: full Chromium without its bars. The headless shell has none anyway.
     pub fullscreen: bool,
     /// Whether the same-origin policy is off.
     pub disable_web_security: bool,
@@ -68,8 +68,8 @@ pub struct LaunchOptions {
 /// How long the polite ways to end a browser may take before the next, less polite one.
 #[derive(Clone, Copy, Debug)]
 pub struct Graces {
-    /// From `Browser.close` to SIGTERM.
+    /// From `Browser.close` to the first signal.
     pub close: Duration,
-    /// From SIGTERM to SIGKILL.
+    /// From there to SIGKILL.
     pub term: Duration,
 }

@@ -70,10 +70,11 @@ impl Process {
         timeout(within, self.wait()).await.ok()
     }
 
-    /// Asks the leader to end. Only the leader: it ends the others itself, in an order that loses nothing.
-    pub(crate) fn terminate(&self) {
+    /// Signals the leader alone, unless it has ended.
+    pub(crate) fn signal_leader(&self, signal: Signal) {
+        // Its number may be another's once it was waited for.
         if self.child.id().is_some() {
-            self.group.signal_leader(Signal::TERM);
+            self.group.signal_leader(signal);
         }
     }
 

@@ -1,4 +1,8 @@
 //! Making a user data dir ready for the next browser: no lock of a dead one, no pages of an earlier life.
+//!
+//! Measured with Chromium 156: both builds open exactly one about:blank page, after `Browser.close`, after SIGKILL and
+//! after their pipe closed alike, with one exception: full Chromium reopens the tabs of its last life when the profile's
+//! own `session.restore_on_startup` is 1. The headless shell has neither sessions nor `Singleton*` links nor preferences.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,6 +13,9 @@ use serde_json::{Map, Value, json};
 
 /// Names of the links by which a running Chromium claims its user data dir.
 const SINGLETON: &[&str] = &["SingletonLock", "SingletonSocket", "SingletonCookie"];
+
+/// The value of `session.restore_on_startup` that brings no page back. The URL of the command line is opened instead.
+const OPEN_NEW_TAB_PAGE: u8 = 5;
 
 /// Makes a user data dir ready: makes it if it does not exist, removes the locks of a browser that is no more, and writes
 /// the preferences that each start needs.
@@ -77,6 +84,7 @@ fn set_preferences(preferences: &mut Map<String, Value>, open_pdf_externally: bo
     // Otherwise a browser that was killed greets its successor with an offer to restore its pages.
     set(preferences, "profile", "exit_type", json!("Normal"));
     set(preferences, "profile", "exited_cleanly", json!(true));
+    set(preferences, "session", "restore_on_startup", json!(OPEN_NEW_TAB_PAGE));
 }
 
 fn set(preferences: &mut Map<String, Value>, section: &str, key: &str, value: Value) {
@@ -94,4 +102,101 @@ fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     file.write_all(contents)?;
     drop(file);
     fs::rename(&draft, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn preferences_of(dir: &Path) -> Value {
+        serde_json::from_slice(&fs::read(dir.join("Default/Preferences")).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_fresh_dir_is_made_and_gets_its_preferences() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("made/of/need");
+        prepare_user_data_dir(&dir, true).unwrap();
+        let found = preferences_of(&dir);
+        assert_eq!(found["plugins"]["always_open_pdf_externally"], true);
+        assert_eq!(found["profile"]["exit_type"], "Normal");
+        prepare_user_data_dir(&dir, false).unwrap();
+        assert_eq!(preferences_of(&dir)["plugins"]["always_open_pdf_externally"], false);
+    }
+
+    #[test]
+    fn what_else_the_preferences_hold_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("Default")).unwrap();
+        let before = json!({
+            "profile": {"exit_type": "Crashed", "name": "Ada"},
+            "session": {"restore_on_startup": 1, "startup_urls": ["http://x.test/"]},
+            "plugins": "broken",
+            "intl": {"accept_languages": "de"},
+        });
+        fs::write(dir.path().join("Default/Preferences"), before.to_string()).unwrap();
+        prepare_user_data_dir(dir.path(), true).unwrap();
+        let expected = json!({
+            "profile": {"exit_type": "Normal", "exited_cleanly": true, "name": "Ada"},
+            "session": {"restore_on_startup": 5, "startup_urls": ["http://x.test/"]},
+            "plugins": {"always_open_pdf_externally": true},
+            "intl": {"accept_languages": "de"},
+        });
+        assert_eq!(preferences_of(dir.path()), expected);
+        let names = fs::read_dir(dir.path().join("Default")).unwrap();
+        assert_eq!(names.count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn unreadable_preferences_are_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("Default")).unwrap();
+        fs::write(dir.path().join("Default/Preferences"), "{\"torn\":").unwrap();
+        prepare_user_data_dir(dir.path(), false).unwrap();
+        assert_eq!(preferences_of(dir.path())["session"]["restore_on_startup"], 5);
+    }
+
+    #[test]
+    fn locks_of_the_dead_go_and_locks_of_others_do_too() {
+        let dir = tempfile::tempdir().unwrap();
+        // Our own process lives, but is no browser on this dir.
+        for owner in ["elsewhere-4194304", "no pid", &format!("here-{}", std::process::id())] {
+            for name in SINGLETON {
+                symlink(owner, dir.path().join(name)).unwrap();
+            }
+            prepare_user_data_dir(dir.path(), false).unwrap();
+            for name in SINGLETON {
+                assert!(
+                    dir.path().join(name).symlink_metadata().is_err(),
+                    "{name} of {owner} is still there"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_lock_of_a_living_browser_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        // The arguments of a shell are visible like those of a browser.
+        let claim = format!("--user-data-dir={}", dir.path().display());
+        let mut owner = std::process::Command::new("sh")
+            .args(["-c", "read line", "sh", &claim])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A process has no arguments for an instant between `exec` and its first instruction.
+        let command_line = format!("/proc/{}/cmdline", owner.id());
+        while fs::read(&command_line).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        symlink(format!("here-{}", owner.id()), dir.path().join("SingletonLock")).unwrap();
+        let error = prepare_user_data_dir(dir.path(), false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{error}");
+        assert!(dir.path().join("SingletonLock").symlink_metadata().is_ok());
+        drop(owner.stdin.take());
+        owner.wait().unwrap();
+        prepare_user_data_dir(dir.path(), false).unwrap();
+    }
 }
