@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::Json;
+use axum::http::StatusCode;
 use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use roadstead_api::ErrorResponse;
 use tracing::error;
 
@@ -22,7 +22,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 pub struct Failure {
     status: StatusCode,
     message: Cow<'static, str>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// For the log alone.
     cause: Option<anyhow::Error>,
 }
@@ -30,12 +30,12 @@ pub struct Failure {
 impl Failure {
     /// Makes a refusal for what only HTTP knows: a wrong method, a wrong content type.
     pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), headers: HeaderMap::new(), cause: None }
+        Self { status, message: message.into(), headers: Vec::new(), cause: None }
     }
 
     /// Adds a header.
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 
@@ -80,7 +80,7 @@ impl IntoResponse for Failure {
             error!(error = ?cause, message = %self.message, "failed to answer a request");
         }
         let body = ErrorResponse::new(self.status.as_u16(), self.message.into_owned());
-        (self.status, self.headers, Json(body)).into_response()
+        (self.status, AppendHeaders(self.headers), Json(body)).into_response()
     }
 }
 
@@ -135,12 +135,13 @@ mod tests {
 
     #[test]
     fn a_conflict_is_not_to_be_retried_and_too_many_are_told_when() {
-        let conflict = Failure::from(Error::Conflict("Profile name already exists.".to_owned()));
-        assert_eq!(conflict.headers[SHOULD_RETRY], "false");
-        let too_many =
-            Failure::from(Error::TooManySessions { limit: 5, retry_after: Duration::from_millis(1_200) });
-        assert_eq!(too_many.headers[RETRY_AFTER], "2");
-        assert_eq!(too_many.headers[RATE_LIMIT], "\"concurrent-sessions\"; r=0; t=2");
-        assert_eq!(too_many.headers[RATE_LIMIT_POLICY], "\"concurrent-sessions\"; q=5");
+        let headers = |error| Failure::from(error).into_response().headers().clone();
+        let conflict = headers(Error::Conflict("Profile name already exists.".to_owned()));
+        assert_eq!(conflict[SHOULD_RETRY], "false");
+        let retry_after = Duration::from_millis(1_200);
+        let too_many = headers(Error::TooManySessions { limit: 5, retry_after });
+        assert_eq!(too_many[RETRY_AFTER], "2");
+        assert_eq!(too_many[RATE_LIMIT], "\"concurrent-sessions\"; r=0; t=2");
+        assert_eq!(too_many[RATE_LIMIT_POLICY], "\"concurrent-sessions\"; q=5");
     }
 }

@@ -125,20 +125,18 @@ async fn send_batch(
     receiver: &mut ClientReceiver,
     first: Bytes,
 ) -> Result<(), axum::Error> {
-    to_client.feed(text(first)).await?;
+    to_client.feed(text(&first)).await?;
     while let Some(Some(next)) = receiver.recv().now_or_never() {
-        to_client.feed(text(next)).await?;
+        to_client.feed(text(&next)).await?;
     }
     to_client.flush().await
 }
 
 /// Makes a text message without copying.
-fn text(bytes: Bytes) -> Message {
+fn text(bytes: &Bytes) -> Message {
     // Chromium writes JSON in UTF-8. If it ever does not, a client makes more of a damaged character than of nothing.
-    Message::Text(
-        Utf8Bytes::try_from(bytes.clone())
-            .unwrap_or_else(|_| String::from_utf8_lossy(&bytes).as_ref().into()),
-    )
+    let text = Utf8Bytes::try_from(bytes.clone());
+    Message::Text(text.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned().into()))
 }
 
 /// Says goodbye: what is left for the client, a close frame that says why, and a moment for its answer.
@@ -152,7 +150,7 @@ async fn close(
     let (code, reason) = words(session, farewell, receiver.end_reason()).await;
     let polite = async {
         while let Some(Some(message)) = receiver.recv().now_or_never() {
-            to_client.feed(text(message)).await?;
+            to_client.feed(text(&message)).await?;
         }
         let frame = CloseFrame { code, reason: cut(&reason).into() };
         to_client.send(Message::Close(Some(frame))).await?;
