@@ -134,7 +134,8 @@ impl Config {
         };
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("failed to read the configuration file {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("failed to read the configuration file {}", path.display()))
+        Self::parse(&text)
+            .with_context(|| format!("failed to read the configuration file {}", path.display()))
     }
 
     fn parse(text: &str) -> Result<Self> {

@@ -25,7 +25,9 @@ pub enum Error {
     #[error("Feature not implemented. {0}")]
     NotImplemented(String),
     /// Too many at once: how many are allowed, and when to come back.
-    #[error("Session creation rate limit exceeded. All {limit} concurrent sessions are in use; end one or try again later.")]
+    #[error(
+        "Session creation rate limit exceeded. All {limit} concurrent sessions are in use; end one or try again later."
+    )]
     TooManySessions {
         /// The configured limit.
         limit: usize,

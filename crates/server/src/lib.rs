@@ -1,1 +1,120 @@
-//! The server: everything that ties the parts together, and the roadstead program.
+//! Roadstead's server: a person or an agent drives a real Chromium in a session, what that browser holds becomes a
+//! profile, and later sessions start from it.
+//!
+//! The map, from the outside in; each room knows only those below it:
+//!
+//! | room | what it does |
+//! | --- | --- |
+//! | [`cli`] | the program's commands, and what they print |
+//! | [`http`] | every route, the API's envelopes, keys at the door, WebSockets |
+//! | [`session`] | one task per session owns a browser from its start to its last receipt |
+//! | [`profile`] | checks revisions out, saves sessions' files, publishes revisions |
+//! | [`db`] | who wins, what is known, in SQLite |
+//!
+//! Beside them: [`app`] puts the parts together, [`config`] reads the configuration, [`lifecycle`] stops the program,
+//! [`error`] is the one error, [`keys`] makes and recognises API keys, [`clock`] is the one wall clock. Below, each in a
+//! crate of its own: `roadstead-browser` (one Chromium), `roadstead-devtools` (its pipe, for many clients),
+//! `roadstead-vault` (revisions' bytes) and `roadstead-api` (the wire's types).
+
+pub mod app;
+pub mod caller;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod http;
+pub mod keys;
+pub mod lifecycle;
+pub mod profile;
+pub mod session;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use crate::app::App;
+use crate::config::Config;
+use crate::db::NewKey;
+use crate::lifecycle::Lifecycle;
+
+/// The name of the project that the first key belongs to.
+pub const FIRST_PROJECT: &str = "default";
+
+/// Runs a server on `listener` until `lifecycle` says to stop; `first_key` is the first project's key, if one was given.
+///
+/// It returns when every session has ended and been saved, or at once after a hard stop.
+pub async fn run(
+    config: Config,
+    data_dir: &Path,
+    listener: TcpListener,
+    first_key: Option<String>,
+    lifecycle: Lifecycle,
+) -> anyhow::Result<()> {
+    let app = App::build(config, data_dir, lifecycle.clone()).await?;
+    ensure_key(&app, first_key).await?;
+    let address = listener.local_addr().context("failed to read the listener's address")?;
+    announce(address)?;
+    info!(%address, data_dir = %app.data_dir().path().display(), "serving");
+    let listener = listener.tap_io(|stream| {
+        // DevTools is a conversation of small messages: waiting to fill a packet costs 40 ms each.
+        if let Err(error) = stream.set_nodelay(true) {
+            warn!(%error, "failed to set TCP_NODELAY");
+        }
+    });
+    let service = http::router(app.clone());
+    let drained = {
+        let lifecycle = lifecycle.clone();
+        async move {
+            lifecycle.soft().cancelled().await;
+            lifecycle.drained().await;
+        }
+    };
+    let server = axum::serve(listener, service).with_graceful_shutdown(drained);
+    tokio::select! {
+        served = server => served.context("failed to serve")?,
+        () = lifecycle.hard().cancelled() => {}
+    }
+    app.db().close().await;
+    info!("stopped");
+    Ok(())
+}
+
+/// Prints the one line that tells a caller where the server is.
+fn announce(address: std::net::SocketAddr) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")
+        .and_then(|()| out.flush())
+        .context("failed to print the ready line")
+}
+
+/// Makes sure that there is a key: the one that was given, or else, in a data dir without any, a new one, printed once.
+async fn ensure_key(app: &App, given: Option<String>) -> anyhow::Result<()> {
+    let (key, made) = match given {
+        Some(key)
+            if key.chars().count() < keys::MIN_KEY_CHARS || !key.chars().all(|c| c.is_ascii_graphic()) =>
+        {
+            anyhow::bail!(
+                "ROADSTEAD_API_KEY must have at least {} printable ASCII characters without spaces",
+                keys::MIN_KEY_CHARS
+            );
+        }
+        Some(key) => (key, false),
+        None if app.db().keys().await?.is_empty() => (keys::generate(), true),
+        None => return Ok(()),
+    };
+    app.db().add_key(NewKey { project: FIRST_PROJECT, name: "first", key: &key }).await?;
+    if made {
+        tell_key(&key);
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "the one time that a key is shown, and not as a log line")]
+fn tell_key(key: &str) {
+    eprintln!("API key of the project {FIRST_PROJECT:?} (shown only now): {key}");
+}

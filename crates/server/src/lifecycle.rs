@@ -4,7 +4,7 @@
 //! second cancels [`Lifecycle::hard`]: whoever waits stops waiting, and the process exits. Whatever had a receipt by
 //! then is on disk; whatever had none is recovered from its work dir at the next start.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -45,18 +45,12 @@ impl Lifecycle {
         let this = self.clone();
         // Not tracked: it outlives everything on purpose, and holds nothing that needs a teardown.
         tokio::spawn(async move {
-            for token in [&this.soft, &this.hard] {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                if token.is_cancelled() || std::ptr::eq(token, &raw const this.hard) {
-                    warn!("second signal: stopping now");
-                } else {
-                    info!("signal: ending sessions and saving them");
-                }
-                token.cancel();
-            }
+            next_signal(&mut terminate, &mut interrupt).await;
+            info!("signal: ending sessions and saving them; a second one stops at once");
+            this.soft.cancel();
+            next_signal(&mut terminate, &mut interrupt).await;
+            warn!("second signal: stopping at once; unsaved sessions are saved at the next start");
+            this.hard.cancel();
         });
         Ok(())
     }
@@ -68,5 +62,12 @@ impl Lifecycle {
             () = self.tracker.wait() => {}
             () = self.hard.cancelled() => {}
         }
+    }
+}
+
+async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod cdp;
 pub mod demo_site;
+pub mod program;

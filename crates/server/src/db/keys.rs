@@ -43,13 +43,15 @@ impl Db {
         let digest = KeyDigest::of(new.key);
         let now = clock::now().as_millisecond();
         let mut tx = self.write().await?;
-        sqlx::query("INSERT INTO projects (id, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING")
-            .bind(ProjectId::random().to_string())
-            .bind(new.project)
-            .bind(now)
-            .execute(&mut *tx)
-            .await
-            .map_err(fault)?;
+        sqlx::query(
+            "INSERT INTO projects (id, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(ProjectId::random().to_string())
+        .bind(new.project)
+        .bind(now)
+        .execute(&mut *tx)
+        .await
+        .map_err(fault)?;
         sqlx::query(
             "INSERT INTO api_keys (id, project_id, name, hint, lookup, proof, created_at)
              SELECT ?, id, ?, ?, ?, ?, ? FROM projects WHERE name = ?

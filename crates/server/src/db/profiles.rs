@@ -1,9 +1,9 @@
 //! Profiles and their revisions.
 
-use roadstead_api::{CookieCounts, ProfileId, ProfileName, ProjectId, Receipt, SessionId};
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
+use roadstead_api::{CookieCounts, ProfileId, ProfileName, ProjectId, Receipt, SessionId};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use super::sessions::{SESSION_UNREACHABLE, add_sink, to_json};
 use super::{Db, fault, row};
@@ -77,7 +77,8 @@ pub struct RevisionRecord {
     pub cause: String,
 }
 
-const COLUMNS: &str = "p.id, p.name, p.description, p.session_id, p.status, p.status_reason, p.head, p.created_at,
+const COLUMNS: &str =
+    "p.id, p.name, p.description, p.session_id, p.status, p.status_reason, p.head, p.created_at,
     p.updated_at, coalesce(r.size_bytes, 0) AS size_bytes";
 const FROM: &str = "FROM profiles p LEFT JOIN revisions r ON r.profile_id = p.id AND r.number = p.head";
 
@@ -285,7 +286,13 @@ impl Db {
     }
 
     /// Gives up a save that cannot be tried again, since nothing is left to be saved.
-    pub async fn abandon_save(&self, session: SessionId, profile: ProfileId, reason: &str, receipt: &Receipt) -> Result<()> {
+    pub async fn abandon_save(
+        &self,
+        session: SessionId,
+        profile: ProfileId,
+        reason: &str,
+        receipt: &Receipt,
+    ) -> Result<()> {
         self.fail_save(session, profile, reason, receipt).await?;
         self.drop_sink(session, profile, receipt).await
     }
@@ -363,7 +370,11 @@ async fn require_running(tx: &mut SqliteConnection, binding: Binding) -> Result<
     if found.is_none() { Err(SESSION_UNREACHABLE) } else { Ok(()) }
 }
 
-async fn require_profile(connection: &mut SqliteConnection, project: ProjectId, name: &str) -> Result<ProfileRecord> {
+async fn require_profile(
+    connection: &mut SqliteConnection,
+    project: ProjectId,
+    name: &str,
+) -> Result<ProfileRecord> {
     let found = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT {COLUMNS} {FROM} WHERE p.project_id = ? AND p.name = ?"
     )))

@@ -54,7 +54,9 @@ pub fn time(row: &SqliteRow, column: &str) -> Result<Timestamp> {
 /// Reads an optional moment.
 pub fn time_optional(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>> {
     let millis: Option<i64> = get(row, column)?;
-    millis.map(|millis| Timestamp::from_millisecond(millis).map_err(|error| undecodable(column, error))).transpose()
+    millis
+        .map(|millis| Timestamp::from_millisecond(millis).map_err(|error| undecodable(column, error)))
+        .transpose()
 }
 
 /// Reads a count, which we only ever write as a non-negative number.
@@ -69,7 +71,10 @@ pub fn count_optional(row: &SqliteRow, column: &str) -> Result<Option<u64>> {
     number.map(|number| u64::try_from(number).map_err(|error| undecodable(column, error))).transpose()
 }
 
-fn undecodable(column: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> crate::error::Error {
+fn undecodable(
+    column: &str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> crate::error::Error {
     fault(sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() })
 }
 

@@ -112,7 +112,13 @@ impl Db {
     }
 
     /// Notes that a session's browser answers, and which process it is.
-    pub async fn session_running(&self, id: SessionId, version: &str, pid: u32, start_time: u64) -> Result<()> {
+    pub async fn session_running(
+        &self,
+        id: SessionId,
+        version: &str,
+        pid: u32,
+        start_time: u64,
+    ) -> Result<()> {
         sqlx::query(
             "UPDATE sessions SET status = 'running', browser_version = ?, browser_pid = ?, browser_start_time = ?
              WHERE id = ? AND status = 'starting'",
@@ -130,11 +136,13 @@ impl Db {
     /// Closes a session to new sinks and returns those it has, deleted profiles' included.
     pub async fn begin_stopping(&self, id: SessionId) -> Result<Vec<Sink>> {
         let mut tx = self.write().await?;
-        sqlx::query("UPDATE sessions SET status = 'stopping' WHERE id = ? AND status IN ('starting', 'running')")
-            .bind(id.to_string())
-            .execute(&mut *tx)
-            .await
-            .map_err(fault)?;
+        sqlx::query(
+            "UPDATE sessions SET status = 'stopping' WHERE id = ? AND status IN ('starting', 'running')",
+        )
+        .bind(id.to_string())
+        .execute(&mut *tx)
+        .await
+        .map_err(fault)?;
         let sinks = unsaved_sinks(&mut tx, id).await?;
         tx.commit().await.map_err(fault)?;
         Ok(sinks)
@@ -194,7 +202,11 @@ impl Db {
     }
 
     /// Lists a project's sessions that are not over, oldest first.
-    pub async fn live_sessions(&self, project: ProjectId, filter: &SessionFilter) -> Result<Vec<SessionRecord>> {
+    pub async fn live_sessions(
+        &self,
+        project: ProjectId,
+        filter: &SessionFilter,
+    ) -> Result<Vec<SessionRecord>> {
         let mut listing = QueryBuilder::new(format!("SELECT {COLUMNS} FROM sessions s"));
         push_filter(&mut listing, project, filter);
         listing.push(" AND s.status IN ('starting', 'running', 'stopping')");
@@ -247,13 +259,15 @@ impl Db {
 
     /// Notes a save that did not happen because its profile is gone.
     pub async fn drop_sink(&self, session: SessionId, profile: ProfileId, receipt: &Receipt) -> Result<()> {
-        sqlx::query("UPDATE sinks SET state = 'dropped', receipt = ? WHERE session_id = ? AND profile_id = ?")
-            .bind(to_json(receipt))
-            .bind(session.to_string())
-            .bind(profile.to_string())
-            .execute(&self.pool)
-            .await
-            .map_err(fault)?;
+        sqlx::query(
+            "UPDATE sinks SET state = 'dropped', receipt = ? WHERE session_id = ? AND profile_id = ?",
+        )
+        .bind(to_json(receipt))
+        .bind(session.to_string())
+        .bind(profile.to_string())
+        .execute(&self.pool)
+        .await
+        .map_err(fault)?;
         Ok(())
     }
 }
@@ -278,7 +292,11 @@ pub(super) async fn add_sink(
     Ok(())
 }
 
-async fn resolve_profile(tx: &mut SqliteConnection, new: &NewSession<'_>, wanted: &ProfileUse) -> Result<Admission> {
+async fn resolve_profile(
+    tx: &mut SqliteConnection,
+    new: &NewSession<'_>,
+    wanted: &ProfileUse,
+) -> Result<Admission> {
     let found = sqlx::query(
         "SELECT p.id, r.number, r.digest FROM profiles p
          LEFT JOIN revisions r ON r.profile_id = p.id AND r.number = p.head
@@ -346,14 +364,20 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, project: ProjectId, filter: &Se
         query.push(" AND s.status = ").push_bind(status.clone());
     }
     for tag in &filter.tags {
-        query.push(" AND EXISTS (SELECT 1 FROM json_each(s.tags) WHERE value = ").push_bind(tag.clone()).push(")");
+        query
+            .push(" AND EXISTS (SELECT 1 FROM json_each(s.tags) WHERE value = ")
+            .push_bind(tag.clone())
+            .push(")");
     }
     for term in &filter.search {
         query.push(" AND EXISTS (SELECT 1 FROM json_each(s.tags) WHERE instr(lower(value), lower(");
         query.push_bind(term.clone()).push(")) > 0)");
     }
     if let Some(name) = &filter.profile_name {
-        query.push(" AND instr(lower(coalesce(s.profile_name, '')), lower(").push_bind(name.clone()).push(")) > 0");
+        query
+            .push(" AND instr(lower(coalesce(s.profile_name, '')), lower(")
+            .push_bind(name.clone())
+            .push(")) > 0");
     }
     if let Some(from) = filter.created_from {
         query.push(" AND s.created_at >= ").push_bind(from.as_millisecond());
@@ -370,11 +394,15 @@ fn order_by(sort: SortBy, order: SortOrder) -> &'static str {
     match (sort, order) {
         // Every session costs nothing here, so credits order as creation does.
         (SortBy::CreatedAt | SortBy::UsedCredits, SortOrder::Ascending) => " ORDER BY s.created_at, s.id",
-        (SortBy::CreatedAt | SortBy::UsedCredits, SortOrder::Descending) => " ORDER BY s.created_at DESC, s.id DESC",
+        (SortBy::CreatedAt | SortBy::UsedCredits, SortOrder::Descending) => {
+            " ORDER BY s.created_at DESC, s.id DESC"
+        }
         (SortBy::SessionId, SortOrder::Ascending) => " ORDER BY s.id",
         (SortBy::SessionId, SortOrder::Descending) => " ORDER BY s.id DESC",
         (SortBy::ApiKeyName, SortOrder::Ascending) => " ORDER BY s.api_key_name, s.created_at, s.id",
-        (SortBy::ApiKeyName, SortOrder::Descending) => " ORDER BY s.api_key_name DESC, s.created_at DESC, s.id DESC",
+        (SortBy::ApiKeyName, SortOrder::Descending) => {
+            " ORDER BY s.api_key_name DESC, s.created_at DESC, s.id DESC"
+        }
     }
 }
 

@@ -1,0 +1,174 @@
+//! `roadstead doctor`: says what is missing on this machine, and how to mend each.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use roadstead_browser::{Browser, Build, Graces, LaunchOptions, Viewport};
+
+use super::print;
+use crate::app::DataDir;
+use crate::config::Config;
+use crate::session::{BrowserSetup, WorkRoot};
+
+/// Below this much free disk, saves are about to fail: a large profile and its copy in the vault.
+const LITTLE_DISK_BYTES: u64 = 2 << 30;
+/// How long the trial browser may take to close.
+const GRACES: Graces = Graces { close: Duration::from_secs(5), term: Duration::from_secs(5) };
+
+/// One finding: fine, or what is wrong and how to mend it.
+enum Finding {
+    Fine(String),
+    Note(String),
+    Wrong { what: String, mend: String },
+}
+
+pub(super) async fn run(config: &Config, data_dir: &Path) -> anyhow::Result<ExitCode> {
+    let browsers = BrowserSetup::find(config);
+    let mut findings = vec![user_namespaces(), data(data_dir, browsers.run_as.is_some()), disk(data_dir)];
+    findings.extend(builds(&browsers));
+    for (build, path) in [
+        (Build::Full, &browsers.executables.full),
+        (Build::HeadlessShell, &browsers.executables.headless_shell),
+    ] {
+        if let Some(path) = path {
+            findings.push(trial(&browsers, build, path).await);
+        }
+    }
+    let mut wrong = 0;
+    for finding in findings {
+        match finding {
+            Finding::Fine(what) => print(format_args!("ok     {what}"))?,
+            Finding::Note(what) => print(format_args!("note   {what}"))?,
+            Finding::Wrong { what, mend } => {
+                wrong += 1;
+                print(format_args!("wrong  {what}\n       mend: {mend}"))?;
+            }
+        }
+    }
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn builds(browsers: &BrowserSetup) -> Vec<Finding> {
+    let found = &browsers.executables;
+    let full = match &found.full {
+        Some(path) => Finding::Fine(format!("full Chromium: {}", path.display())),
+        None => Finding::Wrong {
+            what: "full Chromium is not installed: sessions need browser.headless.active: true".to_owned(),
+            mend: "apt-get install chromium, or set chromium.executable in the configuration".to_owned(),
+        },
+    };
+    let shell = match &found.headless_shell {
+        Some(path) => Finding::Fine(format!("headless shell: {}", path.display())),
+        None => Finding::Note(
+            "no headless shell: headless sessions use full Chromium, which starts about 2.5 times slower. \
+             apt-get install chromium-headless-shell"
+                .to_owned(),
+        ),
+    };
+    vec![full, shell]
+}
+
+/// Chromium's sandbox builds on unprivileged user namespaces, which some systems switch off.
+fn user_namespaces() -> Finding {
+    let switches = [
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
+        ("/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
+        (
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for the browser",
+        ),
+    ];
+    for (file, off, mend) in switches {
+        if std::fs::read_to_string(file).is_ok_and(|value| value.trim() == off) {
+            return Finding::Wrong {
+                what: format!(
+                    "unprivileged user namespaces are off ({file} is {off}): Chromium's sandbox needs them"
+                ),
+                mend: mend.to_owned(),
+            };
+        }
+    }
+    Finding::Fine("unprivileged user namespaces".to_owned())
+}
+
+fn data(path: &Path, walkable: bool) -> Finding {
+    let opened = DataDir::open(path, walkable).and_then(|dir| {
+        tempfile::tempfile_in(dir.path())?;
+        Ok(dir)
+    });
+    match opened {
+        Ok(dir) => Finding::Fine(format!("data directory: {}", dir.path().display())),
+        Err(error) => Finding::Wrong {
+            what: format!("the data directory cannot be used: {error:#}"),
+            mend: "name one that this user may write, with --data-dir".to_owned(),
+        },
+    }
+}
+
+fn disk(path: &Path) -> Finding {
+    let Ok(found) = rustix::fs::statvfs(path) else {
+        return Finding::Note("free disk could not be read".to_owned());
+    };
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    let free_mib = free >> 20;
+    if free < LITTLE_DISK_BYTES {
+        return Finding::Wrong {
+            what: format!("only {free_mib} MiB of disk are free below the data directory"),
+            mend: "free some, or move the data directory".to_owned(),
+        };
+    }
+    Finding::Fine(format!("free disk: {free_mib} MiB"))
+}
+
+/// Starts the browser for real, the way a session does, on an empty profile.
+async fn trial(browsers: &BrowserSetup, build: Build, executable: &Path) -> Finding {
+    let name = match build {
+        Build::Full => "full Chromium",
+        Build::HeadlessShell => "headless shell",
+    };
+    match try_launch(browsers, build, executable).await {
+        Ok(version) => Finding::Fine(format!("{name} starts: {version}")),
+        Err(error) => Finding::Wrong {
+            what: format!("{name} does not start: {error:#}"),
+            mend: "the message above is Chromium's; \"No usable sandbox\" means user namespaces, a missing library its package".to_owned(),
+        },
+    }
+}
+
+async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) -> anyhow::Result<String> {
+    let place = tempfile::tempdir()?;
+    let work = WorkRoot::open(place.path(), browsers.run_as)?.of(roadstead_api::SessionId::random());
+    work.create()?;
+    work.hand_over()?;
+    let options = LaunchOptions {
+        executable: executable.to_owned(),
+        build,
+        user_data_dir: work.user_data(),
+        home: work.home(),
+        viewport: Viewport { width: 1440, height: 900 },
+        fullscreen: false,
+        disable_web_security: false,
+        open_pdf_externally: false,
+        display: None,
+        sandbox: browsers.sandbox,
+        run_as: browsers.run_as,
+        extra_args: Vec::new(),
+        launch_timeout: browsers.launch_timeout,
+    };
+    let launched = Browser::launch(&options).await;
+    let tried = match launched {
+        Ok(browser) => {
+            let version = browser.version().product.clone();
+            browser.end(GRACES).await;
+            Ok(version)
+        }
+        Err(error) => {
+            let stderr = error.stderr_tail().trim().to_owned();
+            Err(anyhow::Error::from(error).context(stderr))
+        }
+    };
+    work.remove()?;
+    tried
+}

@@ -1,0 +1,144 @@
+//! The program's commands: what they take, and what they print.
+//!
+//! Results go to standard output, logs to standard error. A command that fails prints one line that says what to do,
+//! and exits with 1; wrong arguments exit with 2.
+
+mod check;
+mod doctor;
+mod keys;
+mod profiles;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::app::DataDir;
+use crate::config::Config;
+use crate::lifecycle::Lifecycle;
+
+/// A self-hosted browser service: sessions, and profiles that are still logged in.
+#[derive(Debug, Parser)]
+#[command(name = "roadstead", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where a command finds its data and its configuration.
+#[derive(Debug, Args)]
+struct Place {
+    /// The one directory that holds everything: database, keys, profiles.
+    #[arg(long, global = true, env = "ROADSTEAD_DATA_DIR", default_value = "./data")]
+    data_dir: PathBuf,
+    /// The configuration file; without one, the defaults.
+    #[arg(long, global = true, env = "ROADSTEAD_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve {
+        /// The address to listen on; port 0 picks a free one.
+        #[arg(long, env = "ROADSTEAD_LISTEN", default_value = "127.0.0.1:8700")]
+        listen: SocketAddr,
+        /// The first project's API key, of at least 16 characters.
+        #[arg(long = "api-key", env = "ROADSTEAD_API_KEY", hide_env_values = true, hide = true)]
+        api_key: Option<String>,
+    },
+    /// Says what is missing on this machine, and how to mend it.
+    Doctor,
+    /// Makes, lists and revokes API keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Lists, shows and deletes profiles.
+    #[command(subcommand)]
+    Profiles(profiles::Command),
+    /// Checks that every profile's revisions are complete in the vault.
+    Check {
+        /// Reads and verifies every byte, not only that all pieces are there.
+        #[arg(long)]
+        read_data: bool,
+    },
+}
+
+/// Reads the arguments and runs the command.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    let ended = runtime.block_on(dispatch(cli));
+    // A hard stop leaves blocking work behind; it must not keep the process.
+    runtime.shutdown_background();
+    match ended {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let config = Config::load(cli.place.config.as_deref())?;
+    match cli.command {
+        Command::Serve { listen, api_key } => serve(config, &cli.place, listen, api_key).await,
+        Command::Doctor => doctor::run(&config, &cli.place.data_dir).await,
+        Command::Keys(command) => keys::run(command, &data_dir(&cli.place)?.database().await?).await,
+        Command::Profiles(command) => profiles::run(command, &data_dir(&cli.place)?).await,
+        Command::Check { read_data } => check::run(&data_dir(&cli.place)?, read_data).await,
+    }
+}
+
+async fn serve(
+    config: Config,
+    place: &Place,
+    listen: SocketAddr,
+    api_key: Option<String>,
+) -> anyhow::Result<ExitCode> {
+    let lifecycle = Lifecycle::new();
+    lifecycle.listen_to_signals().context("failed to listen to signals")?;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("failed to listen on {listen}"))?;
+    crate::run(config, &place.data_dir, listener, api_key, lifecycle).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the data dir for a command beside the server. It must exist: a typing error must not make a new one.
+fn data_dir(place: &Place) -> anyhow::Result<DataDir> {
+    let found = std::fs::metadata(&place.data_dir);
+    if !found.is_ok_and(|found| found.is_dir()) {
+        anyhow::bail!(
+            "there is no data directory {}; name it with --data-dir, or run `roadstead serve` to make it",
+            place.data_dir.display()
+        );
+    }
+    Ok(DataDir::existing(&place.data_dir))
+}
+
+/// Prints a line of a command's result. A reader that went away (`| head`) ends the command, quietly.
+fn print(line: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => written.context("failed to print"),
+    }
+}
+
+fn start_logging() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[expect(clippy::print_stderr, reason = "the command's last word to its user")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("roadstead: {error:#}");
+    ExitCode::FAILURE
+}

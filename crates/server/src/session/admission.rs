@@ -1,0 +1,71 @@
+//! Who may start a session now: a fixed number of places, and a fair queue in front of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::error::{Error, Result};
+
+/// The places for sessions. Whoever waits is served in the order of arrival.
+#[derive(Clone, Debug)]
+pub struct Places {
+    places: Arc<Semaphore>,
+    limit: usize,
+    wait: Duration,
+}
+
+/// The right to run one session; dropping it frees the place.
+#[derive(Debug)]
+pub struct Place(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+
+impl Places {
+    /// Makes `limit` places. A caller waits at most `wait` for one.
+    pub fn new(limit: usize, wait: Duration) -> Self {
+        Self { places: Arc::new(Semaphore::new(limit)), limit, wait }
+    }
+
+    /// Takes a place, waiting in line for it; [`Error::TooManySessions`] when none comes free in time.
+    pub async fn take(&self) -> Result<Place> {
+        match timeout(self.wait, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(permit) => Ok(Place(permit.expect("the semaphore is never closed"))),
+            Err(_) => Err(Error::TooManySessions { limit: self.limit, retry_after: self.retry_after() }),
+        }
+    }
+
+    /// Tells how long a refused caller should wait: as long as the queue would, and at least a second.
+    fn retry_after(&self) -> Duration {
+        self.wait.max(Duration::from_secs(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_queue_is_bounded_in_time_and_fair() {
+        let places = Places::new(1, Duration::from_secs(5));
+        let held = places.take().await.unwrap();
+        let refused = places.take().await.unwrap_err();
+        assert!(matches!(refused, Error::TooManySessions { limit: 1, .. }), "{refused:?}");
+
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let mut waiting = Vec::new();
+        for number in 0..3 {
+            let (places, order) = (places.clone(), Arc::clone(&order));
+            waiting.push(tokio::spawn(async move {
+                let place = places.take().await.unwrap();
+                order.lock().unwrap().push(number);
+                drop(place);
+            }));
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        for task in waiting {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
+    }
+}

@@ -1,0 +1,219 @@
+//! The task that owns a session, from its admission to its last receipt.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+use roadstead_browser::Browser;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tracing::{info, warn};
+
+use super::admission::Place;
+use super::handle::{Running, SessionHandle, SessionState};
+use super::record::{EndReason, SessionStatus};
+use super::request::SessionRequest;
+use super::work_dir::WorkDir;
+use super::{Context, start};
+use crate::caller::Caller;
+use crate::db::{Admission, NewSession};
+use crate::error::{Error, Result};
+use crate::profile::portable::{Captured, PortableState};
+
+/// How old the portable state on disk may be while a session runs. A login that is lost to a crash is at most this new.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
+/// How long the browser may take to tell its cookies. It answers in about a millisecond when it is well.
+const CAPTURE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Owns one session.
+pub(super) struct Driver {
+    pub(super) context: Arc<Context>,
+    pub(super) handle: SessionHandle,
+    pub(super) publisher: watch::Sender<SessionState>,
+    pub(super) work: WorkDir,
+    /// What the last checkpoint wrote.
+    pub(super) checkpoint: Option<PortableState>,
+    /// The right to run. Its drop lets the next session in, so it is held to the end.
+    _place: Place,
+}
+
+/// A session that runs: what it was admitted with, its browser, and its limits.
+pub(super) struct Live {
+    pub(super) browser: Browser,
+    pub(super) admission: Admission,
+    deadline: Option<Instant>,
+    idle_timeout: Option<Duration>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        context: Arc<Context>,
+        handle: SessionHandle,
+        publisher: watch::Sender<SessionState>,
+        place: Place,
+    ) -> Self {
+        let work = context.work.of(handle.id());
+        Self { context, handle, publisher, work, checkpoint: None, _place: place }
+    }
+
+    /// Runs the session. `ready` gets the handle when the browser is ready, or why it is not.
+    pub(super) async fn run(
+        mut self,
+        caller: Caller,
+        request: SessionRequest,
+        ready: oneshot::Sender<Result<SessionHandle>>,
+    ) {
+        gauge!("roadstead_sessions").increment(1.0);
+        let began = Instant::now();
+        match self.start(&caller, &request).await {
+            Err(error) => {
+                counter!("roadstead_session_starts_total", "outcome" => "failed").increment(1);
+                drop(ready.send(Err(error)));
+            }
+            Ok(mut live) => {
+                counter!("roadstead_session_starts_total", "outcome" => "ok").increment(1);
+                histogram!("roadstead_session_start_seconds").record(began.elapsed());
+                info!(
+                    duration_ms = millis(began.elapsed()),
+                    browser.pid = live.browser.pid(),
+                    headless = request.browser.headless,
+                    profile.loaded = live.admission.head.is_some(),
+                    "session runs"
+                );
+                // Nobody learnt the id of a session whose creator hung up: it would only wait for its timeouts.
+                let reason = match ready.send(Ok(self.handle.clone())) {
+                    Ok(()) => self.watch(&mut live).await,
+                    Err(_) => EndReason::Requested,
+                };
+                self.finish(live, reason).await;
+            }
+        }
+        self.context.live().remove(&self.handle.id());
+        self.publisher.send_replace(SessionState::Ended);
+        gauge!("roadstead_sessions").decrement(1.0);
+    }
+
+    /// Admits the session and brings its browser up. When that fails, the failure is on record and nothing is left.
+    async fn start(&mut self, caller: &Caller, request: &SessionRequest) -> Result<Live> {
+        let admission = self.context.db.admit_session(self.admission(caller, request)).await?;
+        let began = Instant::now();
+        match self.bring_up(request, &admission).await {
+            Ok(browser) => {
+                let running =
+                    Running { mux: browser.mux().clone(), version: Arc::new(browser.version().clone()) };
+                self.publisher.send_replace(SessionState::Running(running));
+                Ok(Live {
+                    browser,
+                    admission,
+                    deadline: request.max_duration.map(|limit| began + limit),
+                    idle_timeout: request.idle_timeout,
+                })
+            }
+            Err(error) => {
+                self.finish_unstarted(&error).await;
+                Err(error)
+            }
+        }
+    }
+
+    fn admission<'a>(&self, caller: &'a Caller, request: &'a SessionRequest) -> NewSession<'a> {
+        NewSession {
+            id: self.handle.id(),
+            caller,
+            configuration: &request.configuration,
+            tags: &request.tags,
+            headless: request.browser.headless,
+            profile: request.profile.as_ref(),
+        }
+    }
+
+    /// Brings the browser up, unless the end is asked for first.
+    async fn bring_up(&self, request: &SessionRequest, admission: &Admission) -> Result<Browser> {
+        tokio::select! {
+            started = start::start(&self.context, &self.work, self.handle.id(), request, admission) => started,
+            () = self.handle.end_requested() => {
+                Err(Error::Unavailable("The session was ended while it started.".to_owned()))
+            }
+            () = self.context.lifecycle.soft().cancelled() => {
+                Err(Error::Unavailable("The server is shutting down; try again later.".to_owned()))
+            }
+        }
+    }
+
+    /// Waits for the first reason to end, checkpointing meanwhile.
+    async fn watch(&mut self, live: &mut Live) -> EndReason {
+        let mux = live.browser.mux().clone();
+        let mut clients = mux.clients();
+        let mut idle_since = Some(Instant::now());
+        let mut checkpoints = interval(CHECKPOINT_EVERY);
+        checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let idle_at = idle_since.zip(live.idle_timeout).map(|(since, timeout)| since + timeout);
+            tokio::select! {
+                () = live.browser.exited() => return EndReason::BrowserExited,
+                () = self.handle.end_requested() => return EndReason::Requested,
+                () = mux.close_requested() => return EndReason::Requested,
+                () = self.context.lifecycle.soft().cancelled() => return EndReason::Shutdown,
+                () = until(live.deadline) => return EndReason::Deadline,
+                () = until(idle_at) => return EndReason::Idle,
+                changed = clients.changed() => {
+                    let nobody = changed.is_err() || *clients.borrow_and_update() == 0;
+                    idle_since = nobody.then(|| idle_since.unwrap_or_else(Instant::now));
+                }
+                _ = checkpoints.tick() => self.checkpoint(&live.browser).await,
+            }
+        }
+    }
+
+    /// Writes the portable state to the work dir if it changed. A failure is logged, and tried again at the next tick.
+    async fn checkpoint(&mut self, browser: &Browser) {
+        let Ok(cookies) = browser.mux().cookies(CAPTURE_TIMEOUT).await else {
+            return;
+        };
+        if self.checkpoint.as_ref().is_some_and(|last| last.same_cookies(&cookies)) {
+            return;
+        }
+        self.write_portable(PortableState::new(Captured::Checkpoint, cookies)).await;
+    }
+
+    /// Captures the portable state for the last time, just before the browser is closed.
+    pub(super) async fn capture(&mut self, browser: &Browser) {
+        match browser.mux().cookies(CAPTURE_TIMEOUT).await {
+            Ok(cookies) => self.write_portable(PortableState::new(Captured::Final, cookies)).await,
+            Err(error) => warn!(%error, "the browser did not tell its cookies; the last checkpoint is used"),
+        }
+    }
+
+    async fn write_portable(&mut self, state: PortableState) {
+        let dir = self.work.state();
+        let written = tokio::task::spawn_blocking(move || state.write(&dir).map(|()| state)).await;
+        match written.expect("writing the portable state does not panic") {
+            Ok(state) => self.checkpoint = Some(state),
+            Err(error) => warn!(%error, "failed to write the portable state"),
+        }
+    }
+
+    /// Puts a session's end on record. The database failing here is logged: the next start repairs the row.
+    pub(super) async fn record_end(&self, status: SessionStatus, reason: EndReason, detail: Option<&str>) {
+        let recorded = self.context.db.finish_session(self.handle.id(), status, reason, detail).await;
+        if let Err(error) = recorded {
+            tracing::error!(error = ?error, "failed to record the session's end");
+        }
+        counter!("roadstead_session_ends_total", "status" => status.as_str(), "reason" => reason.as_str())
+            .increment(1);
+    }
+}
+
+/// Sleeps until a moment, or for ever when there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+/// A duration in whole milliseconds.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,176 @@
+//! What the rest of the program holds of a session: its published state, and the two things one may ask of it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_api::{ProjectId, SessionId};
+use roadstead_devtools::{AttachError, ClientReceiver, ClientSender, Mux, Root};
+use serde::Deserialize;
+use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::record::EndReason;
+use crate::error::{Error, Result};
+
+/// How long a browser may take to list its pages.
+const PAGES_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A session's state as its driver publishes it. The database holds the lasting half of the same news.
+#[derive(Clone, Debug)]
+pub enum SessionState {
+    /// Its browser is not ready yet.
+    Starting,
+    /// Its browser answers, through this.
+    Running(Running),
+    /// Its browser is being ended and its sinks saved.
+    Stopping(EndReason),
+    /// Over; the record in the database is complete.
+    Ended,
+}
+
+/// What only a running session has.
+#[derive(Clone)]
+pub struct Running {
+    /// The way into its browser.
+    pub mux: Mux,
+    /// The browser's answer to `Browser.getVersion`.
+    pub version: Arc<roadstead_browser::BrowserVersion>,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("version", &self.version.product).finish_non_exhaustive()
+    }
+}
+
+/// A handle on one live session; clones share it.
+#[derive(Clone)]
+pub struct SessionHandle(Arc<Shared>);
+
+struct Shared {
+    id: SessionId,
+    project: ProjectId,
+    token: String,
+    end_requested: CancellationToken,
+    state: watch::Receiver<SessionState>,
+}
+
+/// One client's way into a session's browser. Dropping both ends detaches it, and may start the idle timer.
+pub struct Attachment {
+    /// Takes the client's messages.
+    pub sender: ClientSender,
+    /// Gives what the browser answers it.
+    pub receiver: ClientReceiver,
+}
+
+/// A page of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PageInfo {
+    /// Its DevTools target id.
+    #[serde(rename = "targetId")]
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Its URL.
+    pub url: String,
+}
+
+impl SessionHandle {
+    pub(super) fn new(
+        id: SessionId,
+        project: ProjectId,
+        token: String,
+        state: watch::Receiver<SessionState>,
+    ) -> Self {
+        Self(Arc::new(Shared { id, project, token, end_requested: CancellationToken::new(), state }))
+    }
+
+    /// Returns the session's id.
+    pub fn id(&self) -> SessionId {
+        self.0.id
+    }
+
+    /// Returns whose it is.
+    pub fn project(&self) -> ProjectId {
+        self.0.project
+    }
+
+    /// Returns the secret that opens the session's DevTools endpoints. It lives as long as the session, in memory only.
+    pub fn token(&self) -> &str {
+        &self.0.token
+    }
+
+    /// Compares a token with the session's, in constant time.
+    pub fn opens_with(&self, token: &str) -> bool {
+        self.0.token.as_bytes().ct_eq(token.as_bytes()).into()
+    }
+
+    /// Returns the state as it is now.
+    pub fn state(&self) -> SessionState {
+        self.0.state.borrow().clone()
+    }
+
+    /// Returns the way into the browser, if the session runs.
+    pub fn running(&self) -> Option<Running> {
+        match &*self.0.state.borrow() {
+            SessionState::Running(running) => Some(running.clone()),
+            SessionState::Starting | SessionState::Stopping(_) | SessionState::Ended => None,
+        }
+    }
+
+    /// Gives a client its own CDP session in the browser: at the browser's level, or in one page.
+    pub async fn attach(&self, root: Root) -> Result<Attachment> {
+        let running = self.running().ok_or(NOT_RUNNING)?;
+        let client = running.mux.attach(root).await.map_err(|error| match error {
+            AttachError::NoSuchTarget(_) => Error::NotFound("Page not found."),
+            AttachError::Closed => NOT_RUNNING,
+        })?;
+        let (sender, receiver) = client.split();
+        Ok(Attachment { sender, receiver })
+    }
+
+    /// Lists the session's pages.
+    pub async fn pages(&self) -> Result<Vec<PageInfo>> {
+        let running = self.running().ok_or(NOT_RUNNING)?;
+        let answer = running
+            .mux
+            .call("Target.getTargets", serde_json::json!({"filter": [{"type": "page"}]}), PAGES_TIMEOUT)
+            .await
+            .map_err(|_| Error::Timeout("The browser did not list its pages in time.".to_owned()))?;
+        serde_json::from_value(answer["targetInfos"].clone())
+            .map_err(|error| Error::internal("The browser's list of pages was not understood.", error))
+    }
+
+    /// Waits until the session stops to run: its connections are to be closed. Returns why.
+    pub async fn stopping(&self) -> Option<EndReason> {
+        let mut state = self.0.state.clone();
+        let found =
+            state.wait_for(|state| matches!(state, SessionState::Stopping(_) | SessionState::Ended)).await;
+        match found.as_deref() {
+            Ok(SessionState::Stopping(reason)) => Some(*reason),
+            _ => None,
+        }
+    }
+
+    /// Asks the session to end, and waits until it has: saves included.
+    pub async fn end(&self) {
+        self.0.end_requested.cancel();
+        self.ended().await;
+    }
+
+    /// Waits until the session is over and its record complete. A driver that is gone is over too.
+    pub async fn ended(&self) {
+        let mut state = self.0.state.clone();
+        drop(state.wait_for(|state| matches!(state, SessionState::Ended)).await);
+    }
+
+    /// Completes when somebody has asked the session to end.
+    pub(super) async fn end_requested(&self) {
+        self.0.end_requested.cancelled().await;
+    }
+}
+
+/// The error for a session that exists but has no browser to talk to.
+const NOT_RUNNING: Error = Error::NotFound("Session not found or unreachable.");

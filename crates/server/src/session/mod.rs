@@ -1,0 +1,202 @@
+//! Sessions: one running browser each, with an id.
+//!
+//! ```text
+//!  create                        end asked · idle · deadline · browser gone · shutdown
+//!    │                                         │
+//!    ▼            browser answers              ▼            saves have receipts
+//! starting ───────────────────────► running ──────► stopping ───────────────────► completed | failed
+//!    └──────────── browser does not start ─────────────────────────────────────► failed
+//! ```
+//!
+//! Each session belongs to one task, its [`driver`]: it alone changes the session's state, in the database first, then
+//! on a watch channel. Everyone else holds a [`SessionHandle`], reads the channel, and may ask for the end. A client
+//! that hangs up changes nothing half-way.
+//!
+//! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), where its files are
+//! ([`work_dir`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
+
+mod admission;
+mod driver;
+mod finish;
+mod handle;
+pub mod query;
+pub mod record;
+mod recovery;
+pub mod request;
+mod start;
+mod work_dir;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use roadstead_api::{ProjectId, SessionId};
+use tokio::sync::{oneshot, watch};
+use tracing::Instrument as _;
+
+pub use self::handle::{Attachment, PageInfo, Running, SessionHandle, SessionState};
+pub use self::start::BrowserSetup;
+pub use self::work_dir::WorkRoot;
+
+use self::admission::Places;
+use self::driver::Driver;
+use self::query::{SessionFilter, SessionPage, SessionQuery};
+use self::record::SessionRecord;
+use self::request::SessionRequest;
+use crate::caller::Caller;
+use crate::config::SessionsConfig;
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::keys;
+use crate::lifecycle::Lifecycle;
+use crate::profile::Profiles;
+
+/// The registry of sessions; clones share it.
+#[derive(Clone)]
+pub struct Sessions(Arc<Context>);
+
+/// What every driver needs.
+struct Context {
+    db: Db,
+    profiles: Profiles,
+    lifecycle: Lifecycle,
+    work: WorkRoot,
+    browsers: BrowserSetup,
+    config: SessionsConfig,
+    places: Places,
+    live: Mutex<HashMap<SessionId, SessionHandle>>,
+}
+
+impl Sessions {
+    /// Makes the registry.
+    pub fn new(
+        db: Db,
+        profiles: Profiles,
+        lifecycle: Lifecycle,
+        work: WorkRoot,
+        browsers: BrowserSetup,
+        config: SessionsConfig,
+    ) -> Self {
+        let places = Places::new(config.max_concurrent, config.queue_wait());
+        Self(Arc::new(Context {
+            db,
+            profiles,
+            lifecycle,
+            work,
+            browsers,
+            config,
+            places,
+            live: Mutex::new(HashMap::new()),
+        }))
+    }
+
+    /// Starts a session and returns once its browser is ready, with the profile in it.
+    ///
+    /// Errors: no place in time ([`Error::TooManySessions`]), unknown profile, no such browser, a browser that does not
+    /// start ([`Error::Unavailable`]), a server that is shutting down.
+    pub async fn create(&self, caller: &Caller, request: SessionRequest) -> Result<SessionHandle> {
+        self.refuse_when_stopping()?;
+        self.0.browsers.require(request.browser.headless)?;
+        let place = self.0.places.take().await?;
+        self.refuse_when_stopping()?;
+        let id = SessionId::random();
+        let (publisher, state) = watch::channel(SessionState::Starting);
+        let handle = SessionHandle::new(id, caller.project, keys::random_hex::<16>(), state);
+        let (ready, started) = oneshot::channel();
+        let driver = Driver::new(Arc::clone(&self.0), handle.clone(), publisher, place);
+        let (caller, span) = (caller.clone(), tracing::info_span!("session", session.id = %id));
+        self.0.live().insert(id, handle);
+        self.0.lifecycle.tracker().spawn(driver.run(caller, request, ready).instrument(span));
+        started
+            .await
+            .unwrap_or_else(|_| Err(Error::Unavailable("The session ended while it started.".to_owned())))
+    }
+
+    /// Returns one of a project's sessions while it runs.
+    pub fn find(&self, project: ProjectId, id: SessionId) -> Option<SessionHandle> {
+        self.0
+            .live()
+            .get(&id)
+            .filter(|handle| handle.project() == project && handle.running().is_some())
+            .cloned()
+    }
+
+    /// Returns the running session that a token opens.
+    pub fn find_by_token(&self, id: SessionId, token: &str) -> Option<SessionHandle> {
+        self.0
+            .live()
+            .get(&id)
+            .filter(|handle| handle.opens_with(token) && handle.running().is_some())
+            .cloned()
+    }
+
+    /// Ends one of a project's sessions, waits for its saves, and returns its record. One that is over is just returned.
+    pub async fn end(&self, project: ProjectId, id: SessionId) -> Result<SessionRecord> {
+        let live = self.0.live().get(&id).filter(|handle| handle.project() == project).cloned();
+        if let Some(handle) = live {
+            handle.end().await;
+        }
+        self.0.db.session(project, id).await
+    }
+
+    /// Ends all of a project's sessions side by side, waits for their saves, and returns their records.
+    pub async fn end_all(&self, project: ProjectId) -> Result<Vec<SessionRecord>> {
+        let live: Vec<_> =
+            self.0.live().values().filter(|handle| handle.project() == project).cloned().collect();
+        futures_util::future::join_all(live.iter().map(SessionHandle::end)).await;
+        let mut records = Vec::with_capacity(live.len());
+        for handle in &live {
+            records.push(self.0.db.session(project, handle.id()).await?);
+        }
+        Ok(records)
+    }
+
+    /// Returns what is known of one of a project's sessions, live or over.
+    pub async fn record(&self, project: ProjectId, id: SessionId) -> Result<SessionRecord> {
+        self.0.db.session(project, id).await
+    }
+
+    /// Lists a project's sessions, live and over.
+    pub async fn list(&self, project: ProjectId, query: SessionQuery) -> Result<SessionPage> {
+        self.0.db.sessions(project, &query).await
+    }
+
+    /// Lists a project's live sessions.
+    pub async fn live(&self, project: ProjectId, filter: SessionFilter) -> Result<Vec<SessionRecord>> {
+        self.0.db.live_sessions(project, &filter).await
+    }
+
+    /// Returns a session's labels.
+    pub async fn tags(&self, project: ProjectId, id: SessionId) -> Result<Vec<String>> {
+        Ok(self.0.db.session(project, id).await?.tags)
+    }
+
+    /// Replaces a session's labels.
+    pub async fn set_tags(&self, project: ProjectId, id: SessionId, tags: Vec<String>) -> Result<()> {
+        self.0.db.set_session_tags(project, id, &tags).await
+    }
+
+    /// Saves or gives up what an earlier server left unfinished, and removes files that belong to nobody.
+    pub async fn recover(&self) -> Result<()> {
+        recovery::recover(&self.0).await
+    }
+
+    /// Returns which browsers there are.
+    pub fn browsers(&self) -> &BrowserSetup {
+        &self.0.browsers
+    }
+
+    fn refuse_when_stopping(&self) -> Result<()> {
+        if self.0.lifecycle.soft().is_cancelled() {
+            return Err(Error::Unavailable("The server is shutting down; try again later.".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Context {
+    /// Locks the registry. It holds plain data, which a panic elsewhere cannot leave half-changed.
+    fn live(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, SessionHandle>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,201 @@
+//! Starting a session: files, browser, and what the files could not carry.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_api::SessionId;
+use roadstead_browser::{
+    Browser, Build, Executables, LaunchError, LaunchOptions, UserId, Viewport, process_start_time,
+};
+use serde_json::Value;
+use tracing::{error, info, warn};
+
+use super::Context;
+use super::request::{BrowserRequest, SessionRequest};
+use super::work_dir::WorkDir;
+use crate::config::Config;
+use crate::db::Admission;
+use crate::error::{Error, Result};
+use crate::profile::portable::PortableState;
+
+/// How long the browser may take to take cookies, or to answer any other call of ours while it starts.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a create waits for the initial URL to answer. A slower one goes on loading in the session.
+const NAVIGATION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Which browsers there are, and how they are started on this machine.
+#[derive(Clone, Debug)]
+pub struct BrowserSetup {
+    /// The binaries.
+    pub executables: Executables,
+    /// The user that browsers run as, if not ours.
+    pub run_as: Option<UserId>,
+    /// Whether Chromium's sandbox is on.
+    pub sandbox: bool,
+    /// The X display for full Chromium.
+    pub display: Option<String>,
+    /// How long a browser may take to answer for the first time.
+    pub launch_timeout: Duration,
+}
+
+impl BrowserSetup {
+    /// Looks for browsers as the configuration says. None found is not an error here: `/readyz` and creates tell.
+    pub fn find(config: &Config) -> Self {
+        let chromium = &config.chromium;
+        let root = rustix::process::geteuid().is_root();
+        if !chromium.sandbox {
+            warn!(
+                "chromium.sandbox = false: a hostile page that breaks out of a renderer owns the browser's user"
+            );
+        }
+        Self {
+            executables: Executables::find(
+                chromium.executable.as_deref(),
+                chromium.headless_shell.as_deref(),
+            ),
+            run_as: root.then_some(UserId { uid: chromium.run_as_uid, gid: chromium.run_as_gid }),
+            sandbox: chromium.sandbox,
+            display: chromium.display.clone(),
+            launch_timeout: Duration::from_secs(config.sessions.start_seconds),
+        }
+    }
+
+    /// Returns the binary for a session: the headless shell for a headless one if there is one, else full Chromium.
+    pub fn require(&self, headless: bool) -> Result<(Build, std::path::PathBuf)> {
+        let found = &self.executables;
+        let shell = found.headless_shell.clone().map(|path| (Build::HeadlessShell, path));
+        let full = found.full.clone().map(|path| (Build::Full, path));
+        let chosen = if headless { shell.or(full) } else { full };
+        chosen.ok_or_else(|| {
+            Error::Unavailable(if headless {
+                "No browser is installed. Install Debian's chromium-headless-shell or chromium, or set chromium.executable; `roadstead doctor` tells more.".to_owned()
+            } else {
+                "Full Chromium is not installed. Install Debian's chromium, set chromium.executable, or ask for browser.headless.active: true; `roadstead doctor` tells more.".to_owned()
+            })
+        })
+    }
+
+    fn options(&self, work: &WorkDir, browser: &BrowserRequest) -> Result<LaunchOptions> {
+        let (build, executable) = self.require(browser.headless)?;
+        Ok(LaunchOptions {
+            executable,
+            build,
+            user_data_dir: work.user_data(),
+            home: work.home(),
+            viewport: Viewport { width: browser.width, height: browser.height },
+            fullscreen: browser.fullscreen,
+            disable_web_security: browser.disable_web_security,
+            open_pdf_externally: !browser.pdf_viewer,
+            display: if browser.headless { None } else { self.display.clone() },
+            sandbox: self.sandbox,
+            run_as: self.run_as,
+            extra_args: Vec::new(),
+            launch_timeout: self.launch_timeout,
+        })
+    }
+}
+
+/// Brings a session's browser up, with the profile's state in it. Dropping the future ends whatever it started; the work
+/// dir is the caller's to remove.
+pub(super) async fn start(
+    context: &Arc<Context>,
+    work: &WorkDir,
+    id: SessionId,
+    request: &SessionRequest,
+    admission: &Admission,
+) -> Result<Browser> {
+    let portable = prepare_files(context, work, admission).await?;
+    let options = context.browsers.options(work, &request.browser)?;
+    let browser = Browser::launch(&options).await.map_err(launch_failed)?;
+    let version = &browser.version().product;
+    // Together: neither needs the other, and each waits for something else (a disk, a browser).
+    let (recorded, hydrated) = tokio::join!(
+        context.db.session_running(
+            id,
+            version,
+            browser.pid(),
+            process_start_time(browser.pid()).unwrap_or(0)
+        ),
+        hydrate(&browser, work, request, portable),
+    );
+    recorded.and(hydrated)?;
+    Ok(browser)
+}
+
+/// Makes the work dir, checks the revision out into it, and hands it to the browser's user.
+async fn prepare_files(
+    context: &Arc<Context>,
+    work: &WorkDir,
+    admission: &Admission,
+) -> Result<Option<PortableState>> {
+    let room = work.clone();
+    blocking(move || room.create()).await?;
+    if let (Some(profile), Some((number, digest))) = (admission.profile, &admission.head) {
+        context.profiles.checkout(profile, *number, digest, &work.state()).await?;
+    }
+    let room = work.clone();
+    blocking(move || {
+        room.hand_over()?;
+        PortableState::read(&room.state())
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await.expect("preparing files does not panic");
+    done.map_err(|error| Error::internal("The session's files could not be prepared.", error))
+}
+
+/// Gives the browser what its files do not carry, and its orders.
+async fn hydrate(
+    browser: &Browser,
+    work: &WorkDir,
+    request: &SessionRequest,
+    portable: Option<PortableState>,
+) -> Result<()> {
+    if let Some(portable) = portable {
+        restore_cookies(browser, &portable).await?;
+    }
+    let mux = browser.mux();
+    let downloads = work.downloads();
+    mux.set_download_behavior(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
+    if request.browser.disable_dialogs {
+        browser.dismiss_dialogs().await.map_err(unresponsive)?;
+    }
+    if let Some(url) = &request.initial_url {
+        // A page that does not load is the page's affair: the browser shows its error page, and the session is there.
+        if let Err(problem) = mux.navigate_first_page(url, NAVIGATION_TIMEOUT).await {
+            info!(error = %problem, "the initial URL did not answer in time");
+        }
+    }
+    Ok(())
+}
+
+async fn restore_cookies(browser: &Browser, portable: &PortableState) -> Result<()> {
+    let mux = browser.mux();
+    let present: Vec<Value> = if portable.needs_present_cookies() {
+        mux.cookies(CALL_TIMEOUT).await.map_err(unresponsive)?
+    } else {
+        Vec::new()
+    };
+    let plan = portable.plan_restore(&present);
+    if plan.is_empty() {
+        return Ok(());
+    }
+    mux.set_cookies(plan, CALL_TIMEOUT).await.map_err(unresponsive)
+}
+
+fn launch_failed(problem: LaunchError) -> Error {
+    error!(error = ?problem, stderr = problem.stderr_tail(), "the browser did not start");
+    Error::Unavailable(
+        "The browser did not start. The server's log has its last words, and `roadstead doctor` checks the usual causes."
+            .to_owned(),
+    )
+}
+
+fn unresponsive(problem: impl std::error::Error + Send + Sync + 'static) -> Error {
+    warn!(error = %problem, "the browser did not answer while it started");
+    Error::Unavailable("The browser stopped answering while it started; try again.".to_owned())
+}

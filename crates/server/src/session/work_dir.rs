@@ -1,0 +1,219 @@
+//! Where a running session's files live, and who may reach them.
+//!
+//! ```text
+//! <work root>/<session id>/        ours
+//!     state/                       ours: what a revision holds
+//!         user-data/               the browser's: Chromium's user data dir
+//!         portable.json            ours: what the files cannot carry, see `profile::portable`
+//!     home/                        the browser's: HOME, TMPDIR and the XDG dirs
+//!     downloads/                   the browser's
+//! ```
+//!
+//! What is the browser's is 0700 and belongs to the user that it runs as. What is ours can be walked through by that
+//! user, no more; when the two are one, everything is 0700.
+//!
+//! The work root is `<data>/work`. A server started as root runs browsers as another user, who must be able to walk
+//! there: when a parent directory forbids it (`/root` is 0700), the root moves to `/var/tmp`, under a name derived from
+//! the data dir, so that the next start finds what this one left.
+
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use roadstead_api::SessionId;
+use roadstead_browser::{UserId, give_to};
+use sha2::{Digest as _, Sha256};
+use tracing::info;
+
+/// The directory that holds every session's own, and the user that those belong to.
+#[derive(Clone, Debug)]
+pub struct WorkRoot {
+    root: PathBuf,
+    owner: Option<UserId>,
+}
+
+/// One session's directory.
+#[derive(Clone, Debug)]
+pub struct WorkDir {
+    path: PathBuf,
+    owner: Option<UserId>,
+}
+
+impl WorkRoot {
+    /// Finds or makes the work root for a data dir. `owner` is the user that browsers run as, if it is not ours.
+    pub fn open(data_dir: &Path, owner: Option<UserId>) -> anyhow::Result<Self> {
+        let root = place(data_dir, owner)?;
+        make_dir(&root, outer_mode(owner))
+            .with_context(|| format!("failed to create the work directory {}", root.display()))?;
+        let found = std::fs::symlink_metadata(&root)?;
+        if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+            bail!(
+                "the work directory {} belongs to somebody else; remove it and start again",
+                root.display()
+            );
+        }
+        Ok(Self { root, owner })
+    }
+
+    /// Returns the directory's path.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// Names a session's directory, whether it exists or not.
+    pub fn of(&self, session: SessionId) -> WorkDir {
+        WorkDir { path: self.root.join(session.to_string()), owner: self.owner }
+    }
+
+    /// Lists the sessions that have a directory here.
+    pub fn sessions(&self) -> io::Result<Vec<SessionId>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.root)? {
+            if let Some(id) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl WorkDir {
+    /// Makes the directory, with an empty state.
+    pub fn create(&self) -> io::Result<()> {
+        let ours = outer_mode(self.owner);
+        make_dir(&self.path, ours)?;
+        make_dir(&self.state(), ours)
+    }
+
+    /// Makes the browser's rooms, where a checkout has not, and hands them to its user.
+    pub fn hand_over(&self) -> io::Result<()> {
+        for room in [self.user_data(), self.home(), self.downloads()] {
+            make_dir(&room, 0o700)?;
+            if let Some(owner) = self.owner {
+                give_to(&room, owner)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what a revision holds.
+    pub fn state(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
+    /// Returns Chromium's user data dir.
+    pub fn user_data(&self) -> PathBuf {
+        self.path.join("state/user-data")
+    }
+
+    /// Returns the browser's home.
+    pub fn home(&self) -> PathBuf {
+        self.path.join("home")
+    }
+
+    /// Returns where downloads go.
+    pub fn downloads(&self) -> PathBuf {
+        self.path.join("downloads")
+    }
+
+    /// Tells whether there is anything that a revision could hold.
+    pub fn has_state(&self) -> bool {
+        self.user_data().is_dir()
+    }
+
+    /// Removes the directory with all it holds. One that is gone already is fine.
+    pub fn remove(&self) -> io::Result<()> {
+        match std::fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The mode of a directory that is ours: the browser's user, if another, may walk through it.
+const fn outer_mode(owner: Option<UserId>) -> u32 {
+    if owner.is_some() { 0o711 } else { 0o700 }
+}
+
+fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
+    match DirBuilder::new().mode(mode).create(path) {
+        // The umask may have narrowed the mode, or an earlier start with another owner set it.
+        Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(mode)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn place(data_dir: &Path, owner: Option<UserId>) -> anyhow::Result<PathBuf> {
+    let data_dir = data_dir.canonicalize().context("failed to resolve the data directory")?;
+    let Some(owner) = owner else {
+        return Ok(data_dir.join("work"));
+    };
+    let Some(barrier) = first_barrier(&data_dir, owner)? else {
+        return Ok(data_dir.join("work"));
+    };
+    let digest = Sha256::digest(data_dir.as_os_str().as_encoded_bytes());
+    let name =
+        digest.iter().take(8).fold(String::from("roadstead-"), |name, byte| name + &format!("{byte:02x}"));
+    let place = Path::new("/var/tmp").join(name);
+    info!(
+        barrier = %barrier.display(), work_dir = %place.display(),
+        "the browser's user cannot walk through a parent of the data directory: running sessions' files go elsewhere"
+    );
+    Ok(place)
+}
+
+/// Finds the first directory on the way to `path` that `user` cannot walk through.
+fn first_barrier(path: &Path, user: UserId) -> io::Result<Option<PathBuf>> {
+    let mut way: Vec<_> = path.ancestors().collect();
+    way.reverse();
+    for directory in way {
+        let found = std::fs::metadata(directory)?;
+        let bit = match () {
+            () if found.uid() == user.uid => 0o100,
+            () if found.gid() == user.gid => 0o010,
+            () => 0o001,
+        };
+        if found.mode() & bit == 0 {
+            return Ok(Some(directory.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_the_browsers_user_cannot_walk_through_is_found() {
+        let outer = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(outer.path(), Permissions::from_mode(0o755)).unwrap();
+        let inner = outer.path().join("closed/data");
+        std::fs::create_dir_all(&inner).unwrap();
+        let stranger = UserId { uid: 4_000_000, gid: 4_000_000 };
+        std::fs::set_permissions(outer.path().join("closed"), Permissions::from_mode(0o711)).unwrap();
+        assert_eq!(first_barrier(&inner, stranger).unwrap(), None);
+        std::fs::set_permissions(outer.path().join("closed"), Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(first_barrier(&inner, stranger).unwrap(), Some(outer.path().join("closed")));
+    }
+
+    #[test]
+    fn a_work_dir_is_private_and_goes_away_whole() {
+        let data = tempfile::tempdir().unwrap();
+        let root = WorkRoot::open(data.path(), None).unwrap();
+        let id = SessionId::random();
+        let dir = root.of(id);
+        dir.create().unwrap();
+        assert!(!dir.has_state());
+        dir.hand_over().unwrap();
+        assert!(dir.has_state());
+        assert_eq!(std::fs::metadata(&dir.path).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(root.sessions().unwrap(), [id]);
+        dir.remove().unwrap();
+        dir.remove().unwrap();
+        assert!(root.sessions().unwrap().is_empty());
+    }
+}

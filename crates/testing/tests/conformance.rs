@@ -1,0 +1,118 @@
+//! The official clients, unmodified, against the real program and real browsers: one test per suite of `conformance/`.
+//!
+//! Each suite gets a server and a demo site of its own, so none sees another's sessions. The suites are programs that
+//! know only two addresses and a key; what they print is shown when they fail.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use roadstead_testing::demo_site::DemoSite;
+use roadstead_testing::program::{API_KEY, Program, ProgramOptions};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// How long one suite may take; they take seconds, so this only ends what hangs.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// How much of the server's log is shown with a failure, in bytes.
+const LOG_TAIL: usize = 4096;
+
+#[tokio::test]
+async fn npm_anchorbrowser_profiles() -> Result<()> {
+    javascript("anchorbrowser-profiles").await
+}
+
+#[tokio::test]
+async fn npm_anchorbrowser_sessions() -> Result<()> {
+    javascript("anchorbrowser-sessions").await
+}
+
+#[tokio::test]
+async fn npm_anchorbrowser_login() -> Result<()> {
+    javascript("anchorbrowser-login").await
+}
+
+#[tokio::test]
+async fn npm_playwright_core() -> Result<()> {
+    javascript("playwright").await
+}
+
+#[tokio::test]
+async fn npm_puppeteer_core() -> Result<()> {
+    javascript("puppeteer").await
+}
+
+#[tokio::test]
+async fn plain_http() -> Result<()> {
+    javascript("wire").await
+}
+
+#[tokio::test]
+async fn pypi_anchorbrowser_1_0_1() -> Result<()> {
+    python("1.0.1").await
+}
+
+#[tokio::test]
+async fn pypi_anchorbrowser_0_11_3() -> Result<()> {
+    python("0.11.3").await
+}
+
+async fn javascript(suite: &str) -> Result<()> {
+    require_installed("node_modules")?;
+    let mut command = Command::new("node");
+    command.arg(format!("js/{suite}.test.mjs"));
+    run(command).await
+}
+
+async fn python(sdk_version: &str) -> Result<()> {
+    let venv = format!(".venv-{sdk_version}");
+    require_installed(&venv)?;
+    let mut command = Command::new(conformance().join(venv).join("bin/python"));
+    command.args(["-B", "-m", "unittest", "discover", "--start-directory", "python"]);
+    run(command).await
+}
+
+fn conformance() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance")
+}
+
+fn require_installed(folder: &str) -> Result<()> {
+    let installed = conformance().join(folder).join(".roadstead-stamp").is_file();
+    ensure!(installed, "conformance/{folder} is missing: run conformance/install");
+    Ok(())
+}
+
+/// Runs a suite against a server and a demo site of its own.
+async fn run(mut suite: Command) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    // As root, browsers run as another user, who must be able to walk to the data dir.
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
+    let log = dir.path().join("server.log");
+    let options = ProgramOptions { log: Some(log.clone()), ..ProgramOptions::default() };
+    let server = Program::start(&dir.path().join("data"), &options).await?;
+    let demo = DemoSite::start("127.0.0.1:0".parse()?).await?;
+
+    suite
+        .current_dir(conformance())
+        .env("ROADSTEAD_URL", server.url())
+        .env("ROADSTEAD_API_KEY", API_KEY)
+        .env("DEMO_SITE_URL", demo.url())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = timeout(PATIENCE, suite.output()).await.context("the suite hangs")?;
+    let output = output.with_context(|| format!("failed to start {suite:?}"))?;
+    if !output.status.success() {
+        let log = std::fs::read(&log).unwrap_or_default();
+        let tail = &log[log.len().saturating_sub(LOG_TAIL)..];
+        bail!(
+            "{suite:?}: {}\n{}{}\nthe server's log ends with:\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(tail)
+        );
+    }
+    server.stop().await
+}
