@@ -8,6 +8,7 @@ mod doctor;
 mod keys;
 mod profiles;
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +21,9 @@ use tracing_subscriber::EnvFilter;
 use crate::app::DataDir;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
+
+/// What is logged when `RUST_LOG` says nothing: our own news, and only the troubles of the vault's library.
+const DEFAULT_LOG: &str = "info,rustic_core=warn";
 
 /// A self-hosted browser service: sessions, and profiles that are still logged in.
 #[derive(Debug, Parser)]
@@ -72,6 +76,8 @@ enum Command {
 /// Reads the arguments and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Whatever this process or a browser creates is for its owner alone, unless somebody says otherwise.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     start_logging();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -133,8 +139,9 @@ fn print(line: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
 }
 
 fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
 #[expect(clippy::print_stderr, reason = "the command's last word to its user")]

@@ -104,7 +104,7 @@ impl Sessions {
         let handle = SessionHandle::new(id, caller.project, keys::random_hex::<16>(), state);
         let (ready, started) = oneshot::channel();
         let driver = Driver::new(Arc::clone(&self.0), handle.clone(), publisher, place);
-        let (caller, span) = (caller.clone(), tracing::info_span!("session", session.id = %id));
+        let (caller, span) = (caller.clone(), tracing::info_span!(parent: None, "session", session.id = %id));
         self.0.live().insert(id, handle);
         self.0.lifecycle.tracker().spawn(driver.run(caller, request, ready).instrument(span));
         started
