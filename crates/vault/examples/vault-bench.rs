@@ -31,6 +31,7 @@ async fn main() {
     };
     let parent = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let scratch = tempfile::tempdir_in(parent).expect("a scratch directory can be made");
+    roadstead_vault::spread_subdirectories(scratch.path()).expect("the scratch directory can be prepared");
     println!("{}: {} files, {} bytes", profile.name, profile.files, profile.bytes);
     println!("peak memory before: {}", peak_memory());
     run(&profile, scratch.path()).await;
@@ -68,11 +69,17 @@ async fn run(profile: &Profile, scratch: &Path) {
 }
 
 /// The life of a profile: check out, use, store, and again from what was stored.
-async fn rounds(profile: &Profile, vault: &Vault, repository: RepositoryId, first: SnapshotId, scratch: &Path) {
+async fn rounds(
+    profile: &Profile,
+    vault: &Vault,
+    repository: RepositoryId,
+    first: SnapshotId,
+    scratch: &Path,
+) {
     let (mut checkouts, mut unchanged, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     let mut head = first;
     for round in 0..profile.rounds {
-        let work = scratch.join(format!("work-{round}"));
+        let work = scratch.join(RepositoryId::random().to_string());
         let began = Instant::now();
         vault.checkout(&repository, &head, &work).await.expect("checkout");
         checkouts.push(began.elapsed());
@@ -111,7 +118,9 @@ fn touch(profile: &Profile, root: &Path, round: usize) {
 }
 
 fn path_of(root: &Path, index: usize) -> PathBuf {
-    let directory = ["Default/Cache/Cache_Data", "Default/Local Storage/leveldb", "Default/IndexedDB", "Default"][index % 4];
+    let directory =
+        ["Default/Cache/Cache_Data", "Default/Local Storage/leveldb", "Default/IndexedDB", "Default"]
+            [index % 4];
     root.join(directory).join(format!("site-{}", index / 4 % 8)).join(format!("{index:06}"))
 }
 

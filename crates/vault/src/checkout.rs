@@ -92,7 +92,7 @@ struct Plan {
     /// Parents before children.
     directories: Vec<(PathBuf, Option<Timestamp>)>,
     files: Vec<PlannedFile>,
-    links: Vec<(PathBuf, PathBuf)>,
+    links: Vec<PlannedLink>,
     pieces: Vec<Piece>,
 }
 
@@ -104,6 +104,12 @@ struct PlannedFile {
     pieces: usize,
     /// Pieces still to be written; whoever writes the last one sets the time.
     missing: AtomicUsize,
+}
+
+struct PlannedLink {
+    path: PathBuf,
+    target: PathBuf,
+    modified: Option<Timestamp>,
 }
 
 /// One stored chunk and every place it goes to.
@@ -188,7 +194,7 @@ impl Plan {
         if !links::stays_inside(path.components().count() - 1, &target) {
             return Err(refused(&path, "the link leads out of the directory"));
         }
-        self.links.push((path, target));
+        self.links.push(PlannedLink { path, target, modified: node.meta.mtime });
         Ok(())
     }
 
@@ -206,9 +212,10 @@ impl Plan {
             made.map_err(|error| VaultError::file("create", &root.join(&file.path), error))?;
         }
         self.write_pieces(repository, root)?;
-        for (path, target) in &self.links {
-            let path = root.join(path);
-            let made = std::os::unix::fs::symlink(target, &path);
+        for link in &self.links {
+            let path = root.join(&link.path);
+            let made = std::os::unix::fs::symlink(&link.target, &path);
+            let made = made.and_then(|()| set_modified_at(&path, link.modified));
             made.map_err(|error| VaultError::file("create", &path, error))?;
         }
         // Children before parents: making an entry changes its parent's time.

@@ -22,6 +22,8 @@ mod cache;
 mod check;
 mod checkout;
 mod commit;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
 mod ids;
 mod layout;
@@ -32,10 +34,14 @@ mod repository;
 mod repository_key;
 mod root_key;
 mod source;
+mod spread;
 mod store;
+#[cfg(test)]
+mod tests;
 mod vault;
 
 pub use error::VaultError;
 pub use ids::{InvalidId, RepositoryId, SnapshotId};
 pub use root_key::RootKey;
+pub use spread::spread_subdirectories;
 pub use vault::{CheckReport, CheckoutReport, CommitOptions, CommitReport, SnapshotInfo, Vault};

@@ -38,7 +38,7 @@ pub(crate) struct Access<'a> {
 /// An open repository. Dropping it ends the operation: nothing is written afterwards.
 pub(crate) struct Opened {
     pub repository: Repository<OpenStatus>,
-    _ended: EndOnDrop,
+    end: EndOnDrop,
 }
 
 pub(crate) struct EndOnDrop(Arc<Adapter>);
@@ -52,7 +52,7 @@ impl Drop for EndOnDrop {
 impl Opened {
     /// Splits off what must outlive the repository's further states.
     pub(crate) fn into_parts(self) -> (Repository<OpenStatus>, EndOnDrop) {
-        (self.repository, self._ended)
+        (self.repository, self.end)
     }
 }
 
@@ -91,7 +91,7 @@ impl Access<'_> {
         let failed =
             |error: Box<rustic_core::RusticError>| VaultError::from_rustic("open the repository", &error);
         let repository = repository.open(&Credentials::Masterkey(key)).map_err(failed)?;
-        Ok(Opened { repository, _ended: end })
+        Ok(Opened { repository, end })
     }
 
     fn unopened(

@@ -245,6 +245,20 @@ impl Vault {
     }
 }
 
+#[cfg(test)]
+impl Vault {
+    /// What the library needs to open a repository, for tests that store what a commit never would.
+    pub(crate) fn adapter_and_key(
+        &self,
+        id: RepositoryId,
+    ) -> (Arc<crate::adapter::Adapter>, rustic_core::repofile::MasterKey) {
+        let store = self.inner.store();
+        let object = store.get(&layout::key_object(id)).unwrap();
+        let key = crate::repository_key::unwrap(&self.inner.root_key, id, &object).unwrap();
+        (Arc::new(crate::adapter::Adapter::new(store, id, None, None)), key)
+    }
+}
+
 impl Inner {
     /// Must be called on a runtime's thread.
     fn store(&self) -> Store {
