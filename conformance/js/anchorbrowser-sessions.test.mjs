@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import Anchorbrowser from "anchorbrowser";
+import { Connection } from "./support/cdp.mjs";
 import { client, headless, end, over, refused, sessionDetails, siteUrl, unique, until, withSession } from "./support/roadstead.mjs";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -58,7 +59,6 @@ test("the full documented body starts the session that it describes", async () =
     const [page] = browser.contexts()[0].pages();
     await page.waitForURL(`${siteUrl}/account`);
     assert.deepEqual(await page.evaluate(() => [innerWidth, innerHeight]), [1024, 768]);
-    assert.equal(await page.evaluate(() => confirm("go on?")), false);
     await browser.close();
   });
 });
@@ -140,6 +140,18 @@ test("the tags of a session can be replaced and cleared", async () => {
     assert.deepEqual((await sessionDetails(id)).tags, ["after", "wards"]);
     await client.delete(path);
     assert.deepEqual((await client.get(path)).data.tags, []);
+  });
+});
+
+test("dialogs that nobody answers are dismissed when asked for", async () => {
+  await withSession({ browser: { ...headless, disable_dialogs: { active: true } } }, async ({ cdp_url }) => {
+    // A bare connection: Playwright would dismiss them itself.
+    const connection = await Connection.open(cdp_url);
+    const page = await connection.attachToPage((await connection.pages())[0].targetId);
+    const expression = "[alert('stop'), confirm('go on?'), prompt('your name?')]";
+    const answer = await connection.call("Runtime.evaluate", { expression, returnByValue: true }, page);
+    assert.deepEqual(answer.result.result.value, [null, false, null]);
+    await connection.close();
   });
 });
 

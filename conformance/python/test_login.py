@@ -3,14 +3,14 @@
 import unittest
 
 from support.demo_site import COMPLETE, sign_in, visit_account
-from support.server import HEADLESS, Sdk, plain, unique
+from support.server import HEADLESS, Suite, plain, unique
 
 FULL = {"headless": {"active": False}}
 
 
-class Login(unittest.TestCase):
+class Login(Suite):
     def setUp(self):
-        self.sdk = Sdk()
+        super().setUp()
         self.name = unique("team / login")
 
     def start(self, browser):

@@ -5,13 +5,10 @@ import uuid
 
 import anchorbrowser
 import httpx
-from support.server import HEADLESS, CountingTransport, Sdk, message, plain, unique
+from support.server import HEADLESS, CountingTransport, Sdk, Suite, message, plain, unique
 
 
-class Profiles(unittest.TestCase):
-    def setUp(self):
-        self.sdk = Sdk()
-
+class Profiles(Suite):
     def refused(self, error_class, pattern, **profile):
         with self.assertRaises(error_class) as raised:
             self.sdk.create_profile(**profile)
@@ -47,7 +44,7 @@ class Profiles(unittest.TestCase):
         name = unique()
         self.sdk.create_profile(name=name)
         transport = CountingTransport()
-        stubborn = Sdk(max_retries=2, http_client=httpx.Client(transport=transport))
+        stubborn = self.enterContext(Sdk(max_retries=2, http_client=httpx.Client(transport=transport)))
         with self.assertRaises(anchorbrowser.ConflictError) as raised:
             stubborn.create_profile(name=name)
         self.assertEqual(message(raised.exception), "Profile name already exists.")
@@ -85,8 +82,9 @@ class Profiles(unittest.TestCase):
             self.sdk.delete_profile(unique())
 
     def test_a_wrong_key_opens_nothing(self):
+        stranger = self.enterContext(Sdk(api_key="sk-00000000000000000000000000000000"))
         with self.assertRaises(anchorbrowser.AuthenticationError) as raised:
-            Sdk(api_key="sk-00000000000000000000000000000000").list_profiles()
+            stranger.list_profiles()
         self.assertEqual(message(raised.exception), "Invalid API Key")
 
 

@@ -5,7 +5,7 @@ import unittest
 import uuid
 
 import anchorbrowser
-from support.server import HEADLESS, SITE_URL, Sdk, async_client, message, plain, unique
+from support.server import HEADLESS, SITE_URL, Suite, async_client, message, plain, unique
 
 EVERYTHING = {
     "session": {
@@ -33,10 +33,7 @@ EVERYTHING = {
 }
 
 
-class Sessions(unittest.TestCase):
-    def setUp(self):
-        self.sdk = Sdk()
-
+class Sessions(Suite):
     def test_the_full_documented_body_starts_the_session_that_it_describes(self):
         with self.sdk.session(**EVERYTHING) as session_id:
             details = plain(self.sdk.get_session(session_id))
@@ -60,7 +57,7 @@ class Sessions(unittest.TestCase):
 
     def test_the_asynchronous_client_connects_too(self):
         async def title(session_id):
-            async with await async_client().browser.connect(session_id) as browser:
+            async with async_client() as client, await client.browser.connect(session_id) as browser:
                 page = browser.contexts[0].pages[0]
                 await page.goto(SITE_URL)
                 return await page.title()

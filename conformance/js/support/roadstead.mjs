@@ -1,6 +1,7 @@
 // The server under test, as the suites reach it: by the unmodified SDK, and by plain HTTP where no SDK goes.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { after } from "node:test";
 import Anchorbrowser from "anchorbrowser";
 
 function required(name) {
@@ -16,6 +17,9 @@ export const wsUrl = serverUrl.replace(/^http/, "ws");
 
 export const sdk = (options = {}) => new Anchorbrowser({ baseURL: serverUrl, apiKey, timeout: 120_000, ...options });
 export const client = sdk();
+
+// What a failed test left running would keep its connections, and this process, alive.
+after(() => client.sessions.all.delete());
 
 /** The smaller browser, for everything that does not need the full one. */
 export const headless = { headless: { active: true } };
