@@ -1,10 +1,10 @@
 // npm anchorbrowser: the main job. A logged-in browser becomes a profile, and comes back logged in.
-import assert from "node:assert/strict";
-import { test } from "node:test";
-import { assertSignedIn, assertStranger, signIn } from "./support/demo-site.mjs";
-import { client, end, unique, withSession } from "./support/roadstead.mjs";
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { assertSignedIn, assertStranger, signIn } from './support/demo-site.mjs';
+import { client, end, unique, withSession } from './support/roadstead.mjs';
 
-const BUILDS = { "headless shell": { headless: { active: true } }, "full browser": { headless: { active: false } } };
+const BUILDS = { 'headless shell': { headless: { active: true } }, 'full browser': { headless: { active: false } } };
 
 const retrieve = async (name) => (await client.profiles.retrieve(name)).data;
 
@@ -18,9 +18,9 @@ async function onFirstPage(session, use) {
 const start = async (browser) => (await client.sessions.create({ browser })).data;
 
 function assertSaved(ended, name, revision) {
-  assert.equal(ended.status, "success");
+  assert.equal(ended.status, 'success');
   const receipt = ended.receipts.find(({ profile }) => profile === name);
-  assert.equal(receipt.status, "saved");
+  assert.equal(receipt.status, 'saved');
   assert.equal(receipt.revision, revision);
   assert.match(receipt.digest, /^[0-9a-f]{64}$/);
   assert.ok(receipt.size_bytes > 0 && receipt.added_bytes > 0);
@@ -35,22 +35,22 @@ for (const [built, build] of Object.entries(BUILDS)) {
     const name = unique();
     const session = await start(build);
     await onFirstPage(session, signIn);
-    await client.profiles.create({ name, source: "session", session_id: session.id });
-    assert.equal((await retrieve(name)).status, "pending");
+    await client.profiles.create({ name, source: 'session', session_id: session.id });
+    assert.equal((await retrieve(name)).status, 'pending');
 
     assertSaved(await end(session), name, 1);
     const profile = await retrieve(name);
-    assert.equal(profile.status, "active");
+    assert.equal(profile.status, 'active');
     assert.equal(profile.session_id, session.id);
     assert.equal(profile.revision, 1);
     await assertComesBack(name, build);
   });
 }
 
-test("a profile persisted by one build opens in the other, and back", async () => {
+test('a profile persisted by one build opens in the other, and back', async () => {
   const name = unique();
   const profile = { name, persist: true };
-  const { "headless shell": shell, "full browser": full } = BUILDS;
+  const { 'headless shell': shell, 'full browser': full } = BUILDS;
 
   const first = await start({ ...shell, profile });
   await onFirstPage(first, signIn);
@@ -62,23 +62,23 @@ test("a profile persisted by one build opens in the other, and back", async () =
   await assertComesBack(name, shell);
 });
 
-test("a session without persist only reads", async () => {
+test('a session without persist only reads', async () => {
   const name = unique();
-  const first = await start({ ...BUILDS["headless shell"], profile: { name, persist: true } });
+  const first = await start({ ...BUILDS['headless shell'], profile: { name, persist: true } });
   await end(first);
 
-  const reader = await start({ ...BUILDS["headless shell"], profile: { name } });
+  const reader = await start({ ...BUILDS['headless shell'], profile: { name } });
   await onFirstPage(reader, signIn);
   assert.deepEqual((await end(reader)).receipts, []);
   assert.equal((await retrieve(name)).revision, 1);
-  await withSession({ browser: { ...BUILDS["headless shell"], profile: { name } } }, (session) =>
+  await withSession({ browser: { ...BUILDS['headless shell'], profile: { name } } }, (session) =>
     onFirstPage(session, assertStranger),
   );
 });
 
-test("one session can be saved into several profiles, two sessions into one", async () => {
-  const build = BUILDS["headless shell"];
-  const [shared, copy] = [unique("shared"), unique("copy")];
+test('one session can be saved into several profiles, two sessions into one', async () => {
+  const build = BUILDS['headless shell'];
+  const [shared, copy] = [unique('shared'), unique('copy')];
   const profile = { name: shared, persist: true };
   const one = await start({ ...build, profile });
   await client.profiles.create({ name: copy, session_id: one.id });
@@ -92,11 +92,14 @@ test("one session can be saved into several profiles, two sessions into one", as
   await assertComesBack(shared, build);
 });
 
-test("a profile deleted under a running session takes nothing from it", async () => {
+test('a profile deleted under a running session takes nothing from it', async () => {
   const name = unique();
-  const session = await start({ ...BUILDS["headless shell"], profile: { name, persist: true } });
+  const session = await start({ ...BUILDS['headless shell'], profile: { name, persist: true } });
   await client.profiles.delete(name);
   await onFirstPage(session, signIn);
   const ended = await end(session);
-  assert.deepEqual(ended.receipts.map(({ profile, status }) => [profile, status]), [[name, "dropped"]]);
+  assert.deepEqual(
+    ended.receipts.map(({ profile, status }) => [profile, status]),
+    [[name, 'dropped']],
+  );
 });

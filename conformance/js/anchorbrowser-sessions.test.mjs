@@ -1,10 +1,21 @@
 // npm anchorbrowser: sessions, from the full documented body to every way of ending.
-import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
-import { test } from "node:test";
-import Anchorbrowser from "anchorbrowser";
-import { Connection } from "./support/cdp.mjs";
-import { client, headless, end, over, refused, sessionDetails, siteUrl, unique, until, withSession } from "./support/roadstead.mjs";
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import Anchorbrowser from 'anchorbrowser';
+import { Connection } from './support/cdp.mjs';
+import {
+  client,
+  headless,
+  end,
+  over,
+  refused,
+  sessionDetails,
+  siteUrl,
+  unique,
+  until,
+  withSession,
+} from './support/roadstead.mjs';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -12,7 +23,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 const everything = () => ({
   session: {
     initial_url: `${siteUrl}/account`,
-    tags: ["conformance", "full body"],
+    tags: ['conformance', 'full body'],
     recording: { active: false },
     timeout: { max_duration: 10, idle_timeout: 2.5 },
     live_view: { read_only: false, one_time_url: false },
@@ -42,7 +53,7 @@ const everything = () => ({
   a_key_from_the_future: { accepted: true },
 });
 
-test("the full documented body starts the session that it describes", async () => {
+test('the full documented body starts the session that it describes', async () => {
   const configuration = everything();
   await withSession(configuration, async (session) => {
     assert.match(session.id, UUID);
@@ -50,9 +61,9 @@ test("the full documented body starts the session that it describes", async () =
 
     const details = await sessionDetails(session.id);
     assert.equal(details.session_id, session.id);
-    assert.equal(details.status, "running");
+    assert.equal(details.status, 'running');
     assert.deepEqual(details.configuration, configuration);
-    assert.deepEqual(details.tags, ["conformance", "full body"]);
+    assert.deepEqual(details.tags, ['conformance', 'full body']);
     assert.match(details.created_at, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 
     const browser = await client.browser.connect(session.id);
@@ -63,7 +74,7 @@ test("the full documented body starts the session that it describes", async () =
   });
 });
 
-test("the smallest bodies start a full browser with the documented viewport", async () => {
+test('the smallest bodies start a full browser with the documented viewport', async () => {
   for (const body of [undefined, {}]) {
     await withSession(body, async (session) => {
       const browser = await client.browser.connect(session.id);
@@ -74,116 +85,122 @@ test("the smallest bodies start a full browser with the documented viewport", as
   }
 });
 
-test("client.browser.create starts a session and connects to it", async () => {
-  const tag = unique("tag");
+test('client.browser.create starts a session and connects to it', async () => {
+  const tag = unique('tag');
   const browser = await client.browser.create({ sessionOptions: { session: { tags: [tag] }, browser: headless } });
   const [page] = browser.contexts()[0].pages();
   await page.goto(siteUrl);
-  assert.equal(await page.title(), "Sign in · Harbour Library");
+  assert.equal(await page.title(), 'Sign in · Harbour Library');
   await browser.close();
 
   const { data } = await client.sessions.all.status({ query: { tags: tag } });
-  assert.deepEqual(data.items.map(({ tags }) => tags), [[tag]]);
-  assert.equal(data.items[0].status, "running");
+  assert.deepEqual(
+    data.items.map(({ tags }) => tags),
+    [[tag]],
+  );
+  assert.equal(data.items[0].status, 'running');
   await end({ id: data.items[0].session_id });
 });
 
-test("ending a session says how it ended", async () => {
+test('ending a session says how it ended', async () => {
   const { data: session } = await client.sessions.create({ browser: headless });
   const ended = await end(session);
-  assert.equal(ended.status, "success");
+  assert.equal(ended.status, 'success');
   assert.deepEqual(ended.receipts, []);
 
   const details = await sessionDetails(session.id);
-  assert.equal(details.status, "completed");
-  assert.equal(details.reason, "requested");
+  assert.equal(details.status, 'completed');
+  assert.equal(details.reason, 'requested');
   assert.equal(details.cdp_url, undefined);
 });
 
-test("a session that nobody connects to ends when its idle timeout passes", async () => {
+test('a session that nobody connects to ends when its idle timeout passes', async () => {
   const timeout = { idle_timeout: 0.01 };
   const { data: session } = await client.sessions.create({ session: { timeout }, browser: headless });
-  assert.equal((await over(session.id)).reason, "idle");
+  assert.equal((await over(session.id)).reason, 'idle');
 });
 
-test("a connection keeps a session from idling, and its maximum duration still ends it", async () => {
+test('a connection keeps a session from idling, and its maximum duration still ends it', async () => {
   const timeout = { idle_timeout: 0.01, max_duration: 0.05 };
   const { data: session } = await client.sessions.create({ session: { timeout }, browser: headless });
   const browser = await client.browser.connect(session.id);
-  const disconnected = new Promise((resolve) => browser.once("disconnected", resolve));
-  assert.equal((await over(session.id)).reason, "deadline");
+  const disconnected = new Promise((resolve) => browser.once('disconnected', resolve));
+  assert.equal((await over(session.id)).reason, 'deadline');
   await disconnected;
 });
 
-test("the list pages, sorts and filters", async () => {
-  const tag = unique("tag");
+test('the list pages, sorts and filters', async () => {
+  const tag = unique('tag');
   const ids = [];
   for (let i = 0; i < 3; i++) {
     ids.push(await withSession({ session: { tags: [tag] }, browser: headless }, (session) => session.id));
   }
-  const list = async (query) => (await client.get("/v1/sessions", { query })).data;
+  const list = async (query) => (await client.get('/v1/sessions', { query })).data;
 
-  const all = await list({ tags: tag, limit: 50, sort_by: "created_at", sort_order: "desc" });
-  assert.deepEqual(all.sessions.map(({ id }) => id), [...ids].reverse());
+  const all = await list({ tags: tag, limit: 50, sort_by: 'created_at', sort_order: 'desc' });
+  assert.deepEqual(
+    all.sessions.map(({ id }) => id),
+    [...ids].reverse(),
+  );
   assert.deepEqual([all.total, all.page, all.total_pages], [3, 1, 1]);
-  assert.ok(all.sessions.every((item) => item.status === "completed" && item.headless === true));
-  assert.equal((await list({ tags: tag, status: "running" })).total, 0);
+  assert.ok(all.sessions.every((item) => item.status === 'completed' && item.headless === true));
+  assert.equal((await list({ tags: tag, status: 'running' })).total, 0);
   await refused(list({ limit: 7 }), Anchorbrowser.BadRequestError, /limit/);
-  await refused(list({ sort_by: "colour" }), Anchorbrowser.BadRequestError, /sort_by/);
+  await refused(list({ sort_by: 'colour' }), Anchorbrowser.BadRequestError, /sort_by/);
 });
 
-test("the tags of a session can be replaced and cleared", async () => {
-  await withSession({ session: { tags: ["before"] }, browser: headless }, async ({ id }) => {
+test('the tags of a session can be replaced and cleared', async () => {
+  await withSession({ session: { tags: ['before'] }, browser: headless }, async ({ id }) => {
     const path = `/v1/sessions/${id}/tags`;
-    assert.deepEqual((await client.get(path)).data.tags, ["before"]);
-    await client.put(path, { body: { tags: ["after", "wards"] } });
-    assert.deepEqual((await sessionDetails(id)).tags, ["after", "wards"]);
+    assert.deepEqual((await client.get(path)).data.tags, ['before']);
+    await client.put(path, { body: { tags: ['after', 'wards'] } });
+    assert.deepEqual((await sessionDetails(id)).tags, ['after', 'wards']);
     await client.delete(path);
     assert.deepEqual((await client.get(path)).data.tags, []);
   });
 });
 
-test("dialogs that nobody answers are dismissed when asked for", async () => {
+test('dialogs that nobody answers are dismissed when asked for', async () => {
   await withSession({ browser: { ...headless, disable_dialogs: { active: true } } }, async ({ cdp_url }) => {
     // A bare connection: Playwright would dismiss them itself.
     const connection = await Connection.open(cdp_url);
     const page = await connection.attachToPage((await connection.pages())[0].targetId);
     const expression = "[alert('stop'), confirm('go on?'), prompt('your name?')]";
-    const answer = await connection.call("Runtime.evaluate", { expression, returnByValue: true }, page);
+    const answer = await connection.call('Runtime.evaluate', { expression, returnByValue: true }, page);
     assert.deepEqual(answer.result.result.value, [null, false, null]);
     await connection.close();
   });
 });
 
-test("the pages of a session can be listed", async () => {
+test('the pages of a session can be listed', async () => {
   const session = { initial_url: siteUrl };
   await withSession({ session, browser: headless }, async ({ id }) => {
     const pages = async () => (await client.get(`/v1/sessions/${id}/pages`)).data.items;
-    const [page] = await until(pages, ([first]) => first?.title === "Sign in · Harbour Library");
+    const [page] = await until(pages, ([first]) => first?.title === 'Sign in · Harbour Library');
     assert.equal(page.url, `${siteUrl}/`);
     assert.ok(page.id);
   });
 });
 
-test("what would mislead is refused", async () => {
+test('what would mislead is refused', async () => {
   const create = (browser) => client.sessions.create({ browser: { ...headless, ...browser } });
   const solver = create({ captcha_solver: { active: true } });
   await refused(solver, Anchorbrowser.BadRequestError, /^CAPTCHA solver requires proxy to be active\.$/);
   const unknown = create({ profile: { name: unique() } });
   await refused(unknown, Anchorbrowser.NotFoundError, /^Profile not found\.$/);
-  await refused(create({ viewport: { width: "wide" } }), Anchorbrowser.BadRequestError, /viewport/);
+  await refused(create({ viewport: { width: 'wide' } }), Anchorbrowser.BadRequestError, /viewport/);
 });
 
-test("a session that does not exist is not found", async () => {
+test('a session that does not exist is not found', async () => {
   await refused(client.sessions.retrieve(randomUUID()), Anchorbrowser.NotFoundError, /^Session not found\.$/);
-  await refused(client.sessions.retrieve("session_id"), Anchorbrowser.NotFoundError, /^Session not found\.$/);
+  await refused(client.sessions.retrieve('session_id'), Anchorbrowser.NotFoundError, /^Session not found\.$/);
   await refused(client.sessions.delete(randomUUID()), Anchorbrowser.NotFoundError, /^Session not found\.$/);
 });
 
 // Last: it ends every session of the project.
-test("all sessions can be ended at once", async () => {
+test('all sessions can be ended at once', async () => {
   const sessions = await Promise.all([1, 2].map(() => client.sessions.create({ browser: headless })));
-  assert.equal((await client.sessions.all.delete()).data.status, "success");
+  assert.equal((await client.sessions.all.delete()).data.status, 'success');
   assert.equal((await client.sessions.all.status()).data.count, 0);
-  for (const { data } of sessions) assert.equal((await sessionDetails(data.id)).status, "completed");
+  for (const { data } of sessions) assert.equal((await sessionDetails(data.id)).status, 'completed');
 });

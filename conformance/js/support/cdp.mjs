@@ -1,6 +1,6 @@
 // A bare DevTools connection, for what Playwright and Puppeteer hide: whose CDP session is whose, and raw answers.
-import { once } from "node:events";
-import WebSocket from "ws";
+import { once } from 'node:events';
+import WebSocket from 'ws';
 
 export class Connection {
   #socket;
@@ -11,13 +11,13 @@ export class Connection {
 
   constructor(socket) {
     this.#socket = socket;
-    socket.on("message", (data) => this.#receive(JSON.parse(data)));
+    socket.on('message', (data) => this.#receive(JSON.parse(data)));
   }
 
   static async open(url, options = {}) {
     const socket = new WebSocket(url, { maxPayload: 512 << 20, ...options });
     const connection = new Connection(socket);
-    await once(socket, "open");
+    await once(socket, 'open');
     return connection;
   }
 
@@ -34,18 +34,18 @@ export class Connection {
 
   /** Attaches to a page and returns the CDP session's id. */
   async attachToPage(targetId) {
-    const answer = await this.call("Target.attachToTarget", { targetId, flatten: true });
+    const answer = await this.call('Target.attachToTarget', { targetId, flatten: true });
     return answer.result.sessionId;
   }
 
   async pages() {
-    const { result } = await this.call("Target.getTargets");
-    return result.targetInfos.filter(({ type }) => type === "page");
+    const { result } = await this.call('Target.getTargets');
+    return result.targetInfos.filter(({ type }) => type === 'page');
   }
 
   async close() {
     this.#socket.close();
-    await once(this.#socket, "close");
+    await once(this.#socket, 'close');
   }
 
   /** Goes away without a word, as a crashed client does. */
@@ -65,14 +65,14 @@ export class Connection {
 export function refusedUpgrade(url, options = {}) {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, options);
-    socket.on("unexpected-response", (_, response) => {
+    socket.on('unexpected-response', (_, response) => {
       resolve(response.statusCode);
       socket.terminate();
     });
-    socket.on("open", () => {
+    socket.on('open', () => {
       socket.terminate();
       reject(new Error(`${url} was opened`));
     });
-    socket.on("error", reject);
+    socket.on('error', reject);
   });
 }

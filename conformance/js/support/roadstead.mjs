@@ -1,19 +1,19 @@
 // The server under test, as the suites reach it: by the unmodified SDK, and by plain HTTP where no SDK goes.
-import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
-import { after } from "node:test";
-import Anchorbrowser from "anchorbrowser";
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after } from 'node:test';
+import Anchorbrowser from 'anchorbrowser';
 
 function required(name) {
   const value = process.env[name];
   assert.ok(value, `set ${name}: the suites run against a server and a demo site that already run`);
-  return value.replace(/\/$/, "");
+  return value.replace(/\/$/, '');
 }
 
-export const serverUrl = required("ROADSTEAD_URL");
-export const apiKey = required("ROADSTEAD_API_KEY");
-export const siteUrl = required("DEMO_SITE_URL");
-export const wsUrl = serverUrl.replace(/^http/, "ws");
+export const serverUrl = required('ROADSTEAD_URL');
+export const apiKey = required('ROADSTEAD_API_KEY');
+export const siteUrl = required('DEMO_SITE_URL');
+export const wsUrl = serverUrl.replace(/^http/, 'ws');
 
 export const sdk = (options = {}) => new Anchorbrowser({ baseURL: serverUrl, apiKey, timeout: 120_000, ...options });
 export const client = sdk();
@@ -25,18 +25,18 @@ after(() => client.sessions.all.delete());
 export const headless = { headless: { active: true } };
 
 /** A name that no other test uses. */
-export const unique = (label = "profile") => `${label} ${randomUUID()}`;
+export const unique = (label = 'profile') => `${label} ${randomUUID()}`;
 
 /** Plain HTTP: `body` is sent as it is when it is a string, else as JSON. */
 export async function request(method, path, { body, headers = {}, key = apiKey } = {}) {
   const response = await fetch(serverUrl + path, {
     method,
     headers: {
-      ...(key === null ? {} : { "anchor-api-key": key }),
-      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(key === null ? {} : { 'anchor-api-key': key }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },
-    body: typeof body === "string" || body === undefined ? body : JSON.stringify(body),
+    body: typeof body === 'string' || body === undefined ? body : JSON.stringify(body),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, json: () => JSON.parse(text) };
@@ -70,7 +70,11 @@ export async function until(read, accept, { seconds = 30 } = {}) {
 
 /** Waits until a session is over, and returns how it ended. */
 export const over = (id, options) =>
-  until(() => sessionDetails(id), ({ status }) => status === "completed" || status === "failed", options);
+  until(
+    () => sessionDetails(id),
+    ({ status }) => status === 'completed' || status === 'failed',
+    options,
+  );
 
 /** Asserts that an SDK call fails with `errorClass`, and returns the error with the API's own message. */
 export async function refused(call, errorClass, message) {

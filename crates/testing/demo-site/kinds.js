@@ -3,9 +3,9 @@
 // Cookies are set by the server, so they have no `write`; whether they came back is the server's verdict (`whoami`).
 // Everything else is judged by itself: present, and with the content that `write` gave it.
 
-const KEY = "harbour-desk";
-const CACHE = "harbour-shelf";
-const CACHED_PAGE = "/shelf/tide-tables";
+const KEY = 'harbour-desk';
+const CACHE = 'harbour-shelf';
+const CACHED_PAGE = '/shelf/tide-tables';
 const BYTES = 4096;
 
 /** A recognisable byte pattern: a lost, cut or zeroed block does not pass for it. */
@@ -20,52 +20,52 @@ const done = (request) =>
 
 async function database() {
   const opening = indexedDB.open(KEY, 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore("desk");
+  opening.onupgradeneeded = () => opening.result.createObjectStore('desk');
   return done(opening);
 }
 
 async function workerReply() {
-  const registration = await navigator.serviceWorker.getRegistration("/");
+  const registration = await navigator.serviceWorker.getRegistration('/');
   if (!registration?.active) return null;
   // The server has no such address: only the worker answers it.
-  const reply = await fetch("/offline/ping");
+  const reply = await fetch('/offline/ping');
   return reply.ok ? reply.text() : null;
 }
 
 export const kinds = [
   {
-    name: "session_cookie",
-    label: "Session cookie",
-    detail: "no expiry: a browser forgets it when it closes",
+    name: 'session_cookie',
+    label: 'Session cookie',
+    detail: 'no expiry: a browser forgets it when it closes',
     kept: (whoami) => whoami.cookies.session,
   },
   {
-    name: "persistent_cookie",
-    label: "Persistent HttpOnly cookie",
-    detail: "thirty days, hidden from scripts",
+    name: 'persistent_cookie',
+    label: 'Persistent HttpOnly cookie',
+    detail: 'thirty days, hidden from scripts',
     kept: (whoami) => whoami.cookies.persistent,
   },
   {
-    name: "partitioned_cookie",
-    label: "Partitioned cookie",
-    detail: "CHIPS: bound to the site in the address bar",
+    name: 'partitioned_cookie',
+    label: 'Partitioned cookie',
+    detail: 'CHIPS: bound to the site in the address bar',
     kept: (whoami) => whoami.cookies.partitioned,
   },
   {
-    name: "local_storage",
-    label: "localStorage",
-    detail: "a JSON value",
-    write: (login) => localStorage.setItem(KEY, JSON.stringify({ login, shelf: "Ψ 12" })),
-    kept: () => JSON.parse(localStorage.getItem(KEY))?.shelf === "Ψ 12",
+    name: 'local_storage',
+    label: 'localStorage',
+    detail: 'a JSON value',
+    write: (login) => localStorage.setItem(KEY, JSON.stringify({ login, shelf: 'Ψ 12' })),
+    kept: () => JSON.parse(localStorage.getItem(KEY))?.shelf === 'Ψ 12',
   },
   {
-    name: "indexed_db",
-    label: "IndexedDB",
-    detail: "a typed array and a Blob",
+    name: 'indexed_db',
+    label: 'IndexedDB',
+    detail: 'a typed array and a Blob',
     async write(login) {
       const db = await database();
-      const transaction = db.transaction("desk", "readwrite", { durability: "strict" });
-      transaction.objectStore("desk").put({ login, chart: pattern(), scan: new Blob([pattern()]) }, "loan");
+      const transaction = db.transaction('desk', 'readwrite', { durability: 'strict' });
+      transaction.objectStore('desk').put({ login, chart: pattern(), scan: new Blob([pattern()]) }, 'loan');
       await new Promise((resolve, reject) => {
         transaction.oncomplete = resolve;
         transaction.onabort = () => reject(transaction.error);
@@ -74,19 +74,22 @@ export const kinds = [
     },
     async kept() {
       const db = await database();
-      const loan = await done(db.transaction("desk").objectStore("desk").get("loan"));
+      const loan = await done(db.transaction('desk').objectStore('desk').get('loan'));
       const kept = isPattern(loan.chart) && isPattern(new Uint8Array(await loan.scan.arrayBuffer()));
       db.close();
       return kept;
     },
   },
   {
-    name: "cache_storage",
-    label: "Cache Storage",
-    detail: "a stored response",
+    name: 'cache_storage',
+    label: 'Cache Storage',
+    detail: 'a stored response',
     async write() {
       const cache = await caches.open(CACHE);
-      await cache.put(CACHED_PAGE, new Response(pattern(), { headers: { "content-type": "application/octet-stream" } }));
+      await cache.put(
+        CACHED_PAGE,
+        new Response(pattern(), { headers: { 'content-type': 'application/octet-stream' } }),
+      );
     },
     async kept() {
       const stored = await caches.match(CACHED_PAGE);
@@ -94,19 +97,19 @@ export const kinds = [
     },
   },
   {
-    name: "service_worker",
-    label: "Service worker",
-    detail: "answers an address that the server does not have",
+    name: 'service_worker',
+    label: 'Service worker',
+    detail: 'answers an address that the server does not have',
     async write() {
-      await navigator.serviceWorker.register("/worker.js", { scope: "/" });
+      await navigator.serviceWorker.register('/worker.js', { scope: '/' });
       await navigator.serviceWorker.ready;
     },
-    kept: async () => (await workerReply()) === "answered offline",
+    kept: async () => (await workerReply()) === 'answered offline',
   },
   {
-    name: "file_system",
-    label: "Origin private file system",
-    detail: "a file of 4 KiB",
+    name: 'file_system',
+    label: 'Origin private file system',
+    detail: 'a file of 4 KiB',
     async write() {
       const file = await (await navigator.storage.getDirectory()).getFileHandle(KEY, { create: true });
       const writer = await file.createWritable();
@@ -119,10 +122,10 @@ export const kinds = [
     },
   },
   {
-    name: "http_cache",
-    label: "HTTP cache",
-    detail: "a resource that need not be fetched again",
-    write: async () => (await fetch("/almanac.json")).arrayBuffer(),
-    kept: async () => (await fetch("/almanac.json", { cache: "only-if-cached", mode: "same-origin" })).ok,
+    name: 'http_cache',
+    label: 'HTTP cache',
+    detail: 'a resource that need not be fetched again',
+    write: async () => (await fetch('/almanac.json')).arrayBuffer(),
+    kept: async () => (await fetch('/almanac.json', { cache: 'only-if-cached', mode: 'same-origin' })).ok,
   },
 ];
