@@ -17,7 +17,7 @@ pub enum Behaviour {
     Silent,
     /// Answers `Browser.close`, and stays.
     IgnoreClose,
-    /// Stays also when it gets SIGTERM.
+    /// Stays also when it gets SIGINT or SIGTERM.
     IgnoreCloseAndTerm,
 }
 
@@ -34,7 +34,7 @@ pub fn install(dir: &Path, behaviour: Behaviour) -> Result<PathBuf> {
         Behaviour::ExitAtOnce => ("", "--exit-at-once"),
         Behaviour::Silent => ("", "--silent"),
         Behaviour::IgnoreClose => ("", "--ignore-close"),
-        Behaviour::IgnoreCloseAndTerm => ("trap '' TERM", "--ignore-close"),
+        Behaviour::IgnoreCloseAndTerm => ("trap '' INT TERM", "--ignore-close"),
     };
     let script = format!("#!/bin/sh\n{trap}\nexec {} {vice} \"$@\" <&3 >&4 3<&- 4>&-\n", program.display());
     let path = dir.join("fake-chromium");
