@@ -46,6 +46,10 @@ const ALWAYS: &[(&str, &str)] = &[
     ("--disable-quic", "UDP goes around the proxy"),
     ("--disable-search-engine-choice-screen", "no page of Chromium's own before the session's"),
     ("--disable-sync", "a profile is ours to carry, not an account's"),
+    (
+        "--enable-features=SplitCacheByNetworkIsolationKey",
+        "full Chromium keys its HTTP cache by site, the headless shell does not: each would miss what the other kept",
+    ),
     ("--hide-crash-restore-bubble", "a profile that was killed must not offer to bring its pages back"),
     ("--metrics-recording-only", "no usage reports"),
     ("--no-default-browser-check", "no question at start"),

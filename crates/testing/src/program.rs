@@ -160,3 +160,15 @@ impl Program {
         Ok(kib * 1024)
     }
 }
+
+/// Waits until a condition holds, looking every few milliseconds.
+pub async fn wait_until(what: &str, reached: impl Fn() -> bool) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !reached() {
+        if Instant::now() > deadline {
+            bail!("it never came to this: {what}");
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}

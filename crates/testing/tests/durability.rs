@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, StatusCode};
 use roadstead_testing::cdp::Page;
 use roadstead_testing::demo_site::{BrowserState, DemoSite};
-use roadstead_testing::program::{Program, ProgramOptions, binary};
+use roadstead_testing::program::{Program, ProgramOptions, binary, wait_until};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
@@ -122,8 +122,10 @@ async fn a_killed_server_loses_no_login() -> Result<()> {
     let other = create(&program, Value::Null).await?;
     // The login is in a checkpoint once the portable state holds its session cookie.
     let portable = ground.data().join("work").join(&persisting).join("state/portable.json");
-    wait_until(|| std::fs::read_to_string(&portable).is_ok_and(|text| text.contains("\"session\":true")))
-        .await?;
+    wait_until("the checkpoint holds the login", || {
+        std::fs::read_to_string(&portable).is_ok_and(|text| text.contains("\"session\":true"))
+    })
+    .await?;
     program.kill().await?;
 
     let program = ground.program().await?;
@@ -164,8 +166,10 @@ async fn a_browser_that_dies_fails_its_session_and_is_saved_all_the_same() -> Re
     let program = ground.program().await?;
     let id = ground.log_in(&program, json!({"name": "p", "persist": true})).await?;
     let portable = ground.data().join("work").join(&id).join("state/portable.json");
-    wait_until(|| std::fs::read_to_string(&portable).is_ok_and(|text| text.contains("\"session\":true")))
-        .await?;
+    wait_until("the checkpoint holds the login", || {
+        std::fs::read_to_string(&portable).is_ok_and(|text| text.contains("\"session\":true"))
+    })
+    .await?;
     kill_process(ground.browser_of(&id)?, Signal::KILL)?;
     let ended =
         program.wait_for(&format!("/v1/sessions/{id}"), |session| session["status"] == "failed").await?;
@@ -186,7 +190,8 @@ async fn a_save_that_fails_keeps_the_head_and_is_made_at_the_next_start() -> Res
     end(&program, &id).await?;
     let head = program.data(Method::GET, "/v1/profiles/p", None).await?;
 
-    let id = ground.log_in(&program, json!({"name": "p", "persist": true})).await?;
+    let session_on_it = create(&program, json!({"name": "p", "persist": true})).await?;
+    let id = text(&session_on_it["id"]).to_owned();
     // A file where the repository was: no backend can write there, not even as root.
     let vault = ground.data().join("vault");
     let aside = ground.data().join("aside");
@@ -341,13 +346,4 @@ fn largest_file(dir: &std::path::Path) -> Result<PathBuf> {
         }
     }
     Ok(largest.1)
-}
-
-async fn wait_until(reached: impl Fn() -> bool) -> Result<()> {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !reached() {
-        ensure!(tokio::time::Instant::now() < deadline, "it never came to it");
-        tokio::task::yield_now().await;
-    }
-    Ok(())
 }
