@@ -55,7 +55,7 @@ pub struct Profile {
 pub struct ProfileChanged {
     /// Always `success`.
     pub status: ChangeStatus,
-    /// What [`Profile::status`] is.
+    /// The profile's own status: `pending`, `active` or `failed`.
     #[schema(example = "pending")]
     pub profile_status: &'static str,
     /// All the rest.

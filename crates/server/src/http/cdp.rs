@@ -110,7 +110,7 @@ async fn own_session(
 ) {
     let created = tokio::select! {
         created = app.sessions().create(&caller, SessionRequest::default()) => created,
-        // The client hung up: dropping the create ends what it had started.
+        // The client hung up: a session whose create is dropped ends as soon as it has started.
         () = ready.closed() => return,
     };
     let session = match created {

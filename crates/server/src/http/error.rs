@@ -144,4 +144,19 @@ mod tests {
         assert_eq!(too_many[RATE_LIMIT], "\"concurrent-sessions\"; r=0; t=2");
         assert_eq!(too_many[RATE_LIMIT_POLICY], "\"concurrent-sessions\"; q=5");
     }
+
+    #[tokio::test]
+    async fn a_panic_tells_the_client_nothing() {
+        for payload in [
+            Box::new("a secret") as Box<dyn std::any::Any + Send>,
+            Box::new(String::from("a secret")),
+            Box::new(5),
+        ] {
+            let response = panicked(payload);
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            assert!(body.starts_with("{\"error\":{\"code\":500,") && !body.contains("secret"), "{body}");
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub async fn observe(request: Request, next: Next) -> Response {
     async {
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
-        let duration_ms = began.elapsed().as_secs_f64() * 1_000.0;
+        let duration_ms = f64::from(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX)) / 1_000.0;
         if route.starts_with("/v1") || status >= 400 {
             info!(status, duration_ms, "answered");
         } else {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use roadstead_api::{
-    ChangeStatus, SaveOutcome, SessionDetails, SessionEnded, SessionListItem, SessionProfile,
+    ChangeStatus, Receipt, SaveOutcome, SessionDetails, SessionEnded, SessionListItem, SessionProfile,
     SessionStatusItem,
 };
 use serde_json::Map;
@@ -37,7 +37,7 @@ pub fn details(record: SessionRecord, cdp_url: Option<String>, now: Timestamp) -
             persist: profile.persist,
         }),
         api_key_name: record.api_key_name,
-        receipts: record.receipts,
+        receipts: by_profile(record.receipts),
     }
 }
 
@@ -90,8 +90,14 @@ pub fn ended(record: SessionRecord) -> SessionEnded {
         session_status: record.status.as_str(),
         reason: record.reason.map(EndReason::as_str),
         detail: record.detail,
-        receipts: record.receipts,
+        receipts: by_profile(record.receipts),
     }
+}
+
+/// Puts receipts into an order that every answer has; the database has none.
+fn by_profile(mut receipts: Vec<Receipt>) -> Vec<Receipt> {
+    receipts.sort_by(|one, other| one.profile.cmp(&other.profile));
+    receipts
 }
 
 /// How long a session has lived, or lived, in whole seconds.
