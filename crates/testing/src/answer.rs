@@ -117,14 +117,17 @@ impl Answer {
     }
 }
 
+/// Numbers that differ from run to run.
+const VARYING: [&str; 5] = ["duration", "duration_ms", "size_bytes", "added_bytes", "files"];
+
 /// Replaces what differs from run to run.
 fn scrub(value: &mut Value, address: &str) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| scrub(item, address)),
         Value::Object(members) => {
             for (name, value) in members {
-                if name == "duration_ms" || name == "duration" {
-                    *value = Value::from("[duration]");
+                if VARYING.contains(&name.as_str()) && value.is_number() {
+                    *value = Value::from(format!("[{name}]"));
                 } else {
                     scrub(value, address);
                 }

@@ -23,6 +23,9 @@ use crate::fake_browser::{self, Behaviour};
 /// The key of the first project.
 pub const API_KEY: &str = "sk-0123456789abcdef0123456789abcdef";
 
+/// How many lines of the server's log are shown with a failed test.
+const LOG_TAIL: usize = 40;
+
 /// One running server.
 #[derive(Debug)]
 pub struct TestServer {
@@ -98,7 +101,8 @@ impl TestServer {
     /// Returns a client with a key of another project.
     pub async fn other_project(&self) -> Client {
         let key = "sk-ffffffffffffffffffffffffffffffff";
-        let db = Db::open(&self.data_dir().join("roadstead.db")).await.expect("the server's database opens twice");
+        let db =
+            Db::open(&self.data_dir().join("roadstead.db")).await.expect("the server's database opens twice");
         db.add_key(NewKey { project: "other", name: "other's", key }).await.expect("a new key");
         db.close().await;
         Client::new(self.address, Some(key))
@@ -126,6 +130,14 @@ impl TestServer {
         thread.join().expect("the server does not panic").expect("the server stops without an error");
     }
 
+    #[expect(clippy::print_stderr, reason = "the test harness shows it with the failed test")]
+    fn show_log(&self) {
+        let log = self.log.text();
+        let tail: Vec<_> = log.lines().rev().take(LOG_TAIL).collect();
+        eprintln!("the server's log ends with:");
+        tail.iter().rev().for_each(|line| eprintln!("{line}"));
+    }
+
     fn assert_nothing_left(&self) {
         let work = std::fs::read_dir(self.data_dir().join("work")).expect("the work root");
         let work: Vec<_> = work.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -133,7 +145,8 @@ impl TestServer {
         let browsers = processes_with(&self.dir.path().to_string_lossy());
         assert!(browsers.is_empty(), "browsers are left: {browsers:?}");
         let log = self.log.text();
-        let surprise = |line: &&str| line.contains("ERROR") && !self.expected.iter().any(|text| line.contains(text));
+        let surprise =
+            |line: &&str| line.contains("ERROR") && !self.expected.iter().any(|text| line.contains(text));
         let errors: Vec<_> = log.lines().filter(surprise).collect();
         assert!(errors.is_empty(), "the log has errors that nobody expected: {errors:#?}");
     }
@@ -144,7 +157,7 @@ impl Drop for TestServer {
         if std::thread::panicking() {
             self.lifecycle.hard().cancel();
             self.lifecycle.soft().cancel();
-            eprintln!("the server's log:\n{}", self.log.text());
+            self.show_log();
             return;
         }
         self.stop();
@@ -155,7 +168,8 @@ impl Drop for TestServer {
 fn configure(dir: &Path, options: &TestServerOptions) -> Result<Config> {
     let browser = fake_browser::install(dir, options.browser)?;
     let browser = browser.display();
-    let text = format!("{}\n[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'\n", options.config);
+    let text =
+        format!("{}\n[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'\n", options.config);
     let path = dir.join("roadstead.toml");
     std::fs::write(&path, text)?;
     Config::load(Some(&path))
@@ -190,7 +204,14 @@ impl Server {
             .build()?;
         runtime.block_on(async {
             let listener = TcpListener::from_std(self.listener)?;
-            roadstead_server::run(self.config, &self.data_dir, listener, Some(API_KEY.to_owned()), self.lifecycle).await
+            roadstead_server::run(
+                self.config,
+                &self.data_dir,
+                listener,
+                Some(API_KEY.to_owned()),
+                self.lifecycle,
+            )
+            .await
         })
     }
 }

@@ -1,0 +1,7 @@
+//! `/v1/sessions`.
+
+mod create;
+mod end;
+mod list;
+mod show;
+mod tags;
