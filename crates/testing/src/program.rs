@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 /// The key that every program under test is started with.
 pub const API_KEY: &str = "sk-0123456789abcdef0123456789abcdef";
 /// How long a program may take to be ready, or to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a condition is looked at.
 const PAUSE: Duration = Duration::from_millis(10);
 

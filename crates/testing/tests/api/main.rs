@@ -1,6 +1,7 @@
 //! The API as its clients see it, on a server with a fake browser: a tree like the routes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where, and that is enough")]
+#![expect(clippy::too_many_lines, reason = "answers are shown whole")]
 
 mod auth;
 mod cdp;

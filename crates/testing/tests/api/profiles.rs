@@ -128,7 +128,7 @@ async fn a_profile_of_a_session_is_pending_until_the_session_ends() {
 #[tokio::test]
 async fn malformed_requests_say_which_field_and_why() {
     let server = TestServer::start().await;
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     for body in [
         json!({}),
         json!({"name": ""}),
@@ -142,9 +142,9 @@ async fn malformed_requests_say_which_field_and_why() {
         json!({"name": "a", "dedicated_sticky_ip": "yes"}),
     ] {
         let (status, message) = server.client().post("/v1/profiles", body).await.failure();
-        shown.push_str(&format!("{status} {message}\n"));
+        shown.push(format!("{status} {message}"));
     }
-    insta::assert_snapshot!(shown, @r#"
+    insta::assert_snapshot!(shown.join("\n"), @r#"
     400 missing field `name`
     400 name: must not be empty
     400 name: invalid type: integer `5`, expected a string

@@ -56,7 +56,7 @@ async fn the_sdks_full_body_is_accepted() {
 #[tokio::test]
 async fn what_cannot_be_is_refused_with_a_reason() {
     let server = TestServer::start().await;
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     for body in [
         json!({"browser": {"captcha_solver": {"active": true}}}),
         json!({"browser": {"captcha_solver": {"active": true}}, "session": {"proxy": {"active": true}}}),
@@ -68,9 +68,9 @@ async fn what_cannot_be_is_refused_with_a_reason() {
         json!({"identities": [{"id": "x"}]}),
     ] {
         let (status, message) = server.client().post("/v1/sessions", body).await.failure();
-        shown.push_str(&format!("{status} {message}\n"));
+        shown.push(format!("{status} {message}"));
     }
-    insta::assert_snapshot!(shown, @r"
+    insta::assert_snapshot!(shown.join("\n"), @r"
     400 CAPTCHA solver requires proxy to be active.
     501 Feature not implemented. session.proxy: there are no proxies yet; leave it out, or set active to false. browser.captcha_solver: it needs a solving service; leave it out.
     400 Popup blocker requires adblock to be active.

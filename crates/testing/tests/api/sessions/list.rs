@@ -202,7 +202,7 @@ async fn a_list_has_pages() {
 #[tokio::test]
 async fn what_is_not_offered_is_400() {
     let server = TestServer::start().await;
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     for query in [
         "limit=11",
         "limit=x",
@@ -214,9 +214,9 @@ async fn what_is_not_offered_is_400() {
         "page=1&page=2",
     ] {
         let (status, message) = server.get(&format!("/v1/sessions?{query}")).await.failure();
-        shown.push_str(&format!("{query} → {status} {message}\n"));
+        shown.push(format!("{query} → {status} {message}"));
     }
-    insta::assert_snapshot!(shown, @r"
+    insta::assert_snapshot!(shown.join("\n"), @r"
     limit=11 → 400 limit: must be 10, 20 or 50
     limit=x → 400 limit: must be a whole number from 1
     page=0 → 400 page: must be a whole number from 1

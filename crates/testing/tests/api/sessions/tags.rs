@@ -46,12 +46,12 @@ async fn wrong_tags_are_400_and_unknown_sessions_404() {
     let client = server.client();
     let session = client.session(json!({})).await;
     let path = format!("/v1/sessions/{}/tags", session["id"].as_str().unwrap());
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     for body in [json!({}), json!({"tags": "a"}), json!({"tags": [1]}), json!({"tags": null})] {
         let (status, message) = client.put(&path, body).await.failure();
-        shown.push_str(&format!("{status} {message}\n"));
+        shown.push(format!("{status} {message}"));
     }
-    insta::assert_snapshot!(shown, @r#"
+    insta::assert_snapshot!(shown.join("\n"), @r#"
     400 missing field `tags`
     400 tags: invalid type: string "a", expected a sequence
     400 tags[0]: invalid type: integer `1`, expected a string
