@@ -10,8 +10,9 @@
 //! | SIGTERM to the main process | **lost**, exit code 0, 35–65 ms, `Singleton*` links stay | kept, 35–65 ms |
 //! | SIGTERM to the group | **lost** | **lost**: the network service goes first |
 //!
-//! Hence a browser that does not close is sent SIGINT before SIGTERM, and neither goes to the group. No process of either
-//! build leaves the group; all are gone within 3 ms of the main process. Times grow by what there is to flush.
+//! Hence a browser that does not close is sent SIGINT before SIGTERM, and neither goes to the group. The others of the group
+//! are gone within 3 ms of the main process, full Chromium's crash handlers within 10 ms. Times grow by what there is to
+//! flush.
 
 use std::process::ExitStatus;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The browser's environment: a short list, none of it inherited unless named here.
 //!
 //! As measured, Chromium 156 needs no more to find its fonts, zone and language, and writes nothing outside its home and
-//! user data dir: full Chromium makes `config/chromium/Crash Reports`, a directory for its lock's socket in `TMPDIR`, and
-//! nothing else; the headless shell makes nothing at all.
+//! user data dir: full Chromium makes an empty crash database in `XDG_CONFIG_HOME` and a directory for its lock's socket in
+//! `TMPDIR`, which it removes unless it is killed; the headless shell makes nothing at all.
 
 use std::env;
 use std::ffi::OsString;

@@ -13,6 +13,12 @@
 //!   window manager the browser's own bars go, but the window keeps its size.
 //! - A warning bar ("unsupported command-line flag") takes another 56 from the first tab. `--test-type` hides it.
 //!
+//! # Crash handlers
+//!
+//! Full Chromium starts two whatever the flags say, each in a session of its own (see [`crate::process`]).
+//! `--disable-crashpad-for-testing` would prevent them, but then the network service crashes at its start, again and
+//! again: pages open, and none loads.
+//!
 //! # Speed
 //!
 //! None of these flags changes how fast the browser starts by more than the noise, nor did any of about forty others that
@@ -37,7 +43,10 @@ const ALWAYS: &[(&str, &str)] = &[
         "--disable-component-update",
         "no component downloads: what a session sees must not depend on when it runs",
     ),
-    ("--disable-crash-reporter", "no crash handler process, which would outlive the browser"),
+    (
+        "--disable-crash-reporter",
+        "no crash handler in the headless shell; full Chromium has one all the same",
+    ),
     ("--disable-default-apps", "nothing is installed into a fresh profile"),
     ("--disable-dev-shm-usage", "containers have a /dev/shm of 64 MB, which large pages overrun"),
     ("--disable-domain-reliability", "no reports to site operators' collectors"),

@@ -1,6 +1,7 @@
-//! A process group: signalling it, and telling when nothing of it is left.
+//! Groups of processes: signalling them, and telling when nothing of them is left.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -36,18 +37,7 @@ impl ProcessGroup {
     /// Waits until no member runs, `within` at most, and tells whether that came true. A zombie does not run: where
     /// nobody reaps orphans, as in a container without an init, it would be waited for in vain.
     pub(crate) async fn is_gone(self, within: Duration) -> bool {
-        let deadline = Instant::now() + within;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            if self.is_empty() {
-                return true;
-            }
-            if Instant::now() >= deadline {
-                return false;
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        comes_true(within, || self.is_empty()).await
     }
 
     fn is_empty(self) -> bool {
@@ -58,15 +48,70 @@ impl ProcessGroup {
     }
 }
 
+/// Processes that have left a browser's group: full Chromium's crash handlers, each a session leader of its own. They end
+/// by themselves once nobody is left to watch, but a little later than the rest, and what they write is in the browser's
+/// home: one that lives on would get in the way of the home's removal.
+#[derive(Debug)]
+pub(crate) struct Strays(Vec<(Pid, Stat)>);
+
+impl Strays {
+    /// Finds those that keep their crash database below a browser's home.
+    pub(crate) fn of(home: &Path) -> Self {
+        let database = [b"--database=", home.as_os_str().as_encoded_bytes(), b"/"].concat();
+        let found = process_ids().filter(|pid| {
+            let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            command_line.split(|byte| *byte == 0).any(|argument| argument.starts_with(&database))
+        });
+        Self(
+            found
+                .filter_map(|pid| Some((Pid::from_raw(i32::try_from(pid).ok()?)?, Stat::of(pid)?)))
+                .collect(),
+        )
+    }
+
+    /// Waits until none of them runs, `within` at most, and tells whether that came true.
+    pub(crate) async fn are_gone(&self, within: Duration) -> bool {
+        comes_true(within, || self.running().next().is_none()).await
+    }
+
+    pub(crate) fn kill(&self) {
+        for pid in self.running() {
+            let _gone_already = kill_process(pid, Signal::KILL);
+        }
+    }
+
+    fn running(&self) -> impl Iterator<Item = Pid> {
+        let same = |pid: Pid, then: &Stat| {
+            let now = u32::try_from(pid.as_raw_nonzero().get()).ok().and_then(Stat::of);
+            now.is_some_and(|now| now.start_time == then.start_time && !now.is_over())
+        };
+        self.0.iter().filter(move |(pid, stat)| same(*pid, stat)).map(|(pid, _)| *pid)
+    }
+}
+
+/// Looks until something holds, or the time is over. There is nothing to await: no event tells of a process that is not
+/// our child.
+async fn comes_true(within: Duration, holds: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + within;
+    let mut pause = FIRST_PAUSE;
+    while !holds() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    true
+}
+
 /// Returns the group of every process of this machine that is not a zombie.
 fn running_groups() -> impl Iterator<Item = i32> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit))
-        .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok())
-        .filter_map(|stat| Stat::parse(&stat))
-        .filter(|stat| !stat.is_over())
-        .map(|stat| stat.group)
+    process_ids().filter_map(Stat::of).filter(|stat| !stat.is_over()).map(|stat| stat.group)
+}
+
+fn process_ids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// What we need of `/proc/<pid>/stat` (proc_pid_stat(5)).

@@ -4,6 +4,7 @@
 //! which is the safety net for a launch that is cancelled.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use rustix::process::Signal;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::group::ProcessGroup;
+use crate::group::{ProcessGroup, Strays};
 use crate::stderr::StderrTail;
 
 /// How long the other members of a group may take to follow their leader before they are killed. Chromium's end when
@@ -27,6 +28,7 @@ pub(crate) struct Process {
     child: Child,
     pid: u32,
     group: ProcessGroup,
+    home: PathBuf,
     stderr: StderrTail,
     /// Whether nothing of the group is left, so that its number may be somebody else's by now.
     over: bool,
@@ -40,8 +42,9 @@ pub(crate) struct Finished {
 }
 
 impl Process {
-    /// Spawns a command as the leader of a new group, with its stderr drained.
-    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
+    /// Spawns a command as the leader of a new group, with its stderr drained. What leaves the group is known by having its
+    /// files in `home`.
+    pub(crate) fn spawn(command: &mut Command, home: &Path) -> io::Result<Self> {
         command
             .process_group(0)
             .stdin(Stdio::null())
@@ -52,7 +55,7 @@ impl Process {
         let pid = child.id().expect("a child that was not waited for has an id");
         let group = ProcessGroup::led_by(pid).expect("a child's id is not 0");
         let stderr = StderrTail::of(child.stderr.take().expect("stderr is piped"));
-        Ok(Self { child, pid, group, stderr, over: false })
+        Ok(Self { child, pid, group, home: home.to_owned(), stderr, over: false })
     }
 
     /// Returns the leader's process id.
@@ -88,9 +91,13 @@ impl Process {
         let status = self.wait().await;
         if !self.group.is_gone(FOLLOW_GRACE).await {
             self.kill();
-            if !self.group.is_gone(KILL_GRACE).await {
-                tracing::error!(browser.pid = self.pid, "processes of a browser do not end even when killed");
-            }
+        }
+        let strays = Strays::of(&self.home);
+        if !strays.are_gone(FOLLOW_GRACE).await {
+            strays.kill();
+        }
+        if !(self.group.is_gone(KILL_GRACE).await && strays.are_gone(KILL_GRACE).await) {
+            tracing::error!(browser.pid = self.pid, "processes of a browser do not end even when killed");
         }
         self.over = true;
         Finished { status, stderr_tail: self.stderr.last_words().await }
