@@ -33,17 +33,13 @@ impl DataDir {
     /// browser's user when that is another one.
     pub fn open(path: &Path, walkable: bool) -> anyhow::Result<Self> {
         let mode = if walkable { 0o711 } else { 0o700 };
-        match std::fs::DirBuilder::new().recursive(true).mode(mode).create(path) {
-            Ok(()) => {
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).with_context(|| {
-                    format!("failed to close the data directory {} to others", path.display())
-                })?
-            }
-            Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("failed to create the data directory {}", path.display()));
-            }
-        }
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(mode)
+            .create(path)
+            .with_context(|| format!("failed to create the data directory {}", path.display()))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+            .with_context(|| format!("failed to close the data directory {} to others", path.display()))?;
         Ok(Self { path: path.to_owned() })
     }
 

@@ -75,7 +75,7 @@ pub async fn run(
     };
     let server = axum::serve(listener, service).with_graceful_shutdown(drained);
     tokio::select! {
-        served = server => served.context("failed to serve")?,
+        ended = server => ended.context("failed to serve")?,
         () = lifecycle.hard().cancelled() => {}
     }
     app.db().close().await;

@@ -135,7 +135,7 @@ impl Check {
                         match (&node.node_type, node.subtree) {
                             (NodeType::Dir, Some(subtree)) => trees.push((path, subtree)),
                             (NodeType::Dir, None) => {
-                                faults.note("is a directory without content".to_owned(), &path)
+                                faults.note("is a directory without content".to_owned(), &path);
                             }
                             _ => self.file(repository, &node, &path, &mut faults),
                         }
@@ -153,7 +153,8 @@ impl Check {
         for blob in node.content.iter().flatten() {
             match repository.get_index_entry(blob) {
                 Err(_) => {
-                    faults.note(format!("needs chunk {}, which no index names", blob.to_hex().as_str()), path)
+                    faults
+                        .note(format!("needs chunk {}, which no index names", blob.to_hex().as_str()), path);
                 }
                 Ok(entry) if self.bad.contains(&entry.pack) => {
                     faults

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// The places for sessions. Whoever waits is served in the order of arrival.
 #[derive(Clone, Debug)]
 pub struct Places {
-    places: Arc<Semaphore>,
+    free: Arc<Semaphore>,
     limit: usize,
     wait: Duration,
 }
@@ -23,12 +23,12 @@ pub struct Place(#[expect(dead_code, reason = "held for its drop")] OwnedSemapho
 impl Places {
     /// Makes `limit` places. A caller waits at most `wait` for one.
     pub fn new(limit: usize, wait: Duration) -> Self {
-        Self { places: Arc::new(Semaphore::new(limit)), limit, wait }
+        Self { free: Arc::new(Semaphore::new(limit)), limit, wait }
     }
 
     /// Takes a place, waiting in line for it; [`Error::TooManySessions`] when none comes free in time.
     pub async fn take(&self) -> Result<Place> {
-        match timeout(self.wait, Arc::clone(&self.places).acquire_owned()).await {
+        match timeout(self.wait, Arc::clone(&self.free).acquire_owned()).await {
             Ok(permit) => Ok(Place(permit.expect("the semaphore is never closed"))),
             Err(_) => Err(Error::TooManySessions { limit: self.limit, retry_after: self.retry_after() }),
         }

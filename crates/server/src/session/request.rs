@@ -38,6 +38,7 @@ pub struct ProfileUse {
 
 /// What the browser is asked to look and behave like.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the published API")]
 pub struct BrowserRequest {
     /// Headless shell when true, full Chromium otherwise.
     pub headless: bool,

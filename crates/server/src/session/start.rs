@@ -106,7 +106,7 @@ pub(super) async fn start(
 ) -> Result<Browser> {
     let portable = prepare_files(context, work, admission).await?;
     let options = context.browsers.options(work, &request.browser)?;
-    let browser = Browser::launch(&options).await.map_err(launch_failed)?;
+    let browser = Browser::launch(&options).await.map_err(|problem| launch_failed(&problem))?;
     let version = &browser.version().product;
     // Together: neither needs the other, and each waits for something else (a disk, a browser).
     let (recorded, hydrated) = tokio::join!(
@@ -187,7 +187,7 @@ async fn restore_cookies(browser: &Browser, portable: &PortableState) -> Result<
     mux.set_cookies(plan, CALL_TIMEOUT).await.map_err(unresponsive)
 }
 
-fn launch_failed(problem: LaunchError) -> Error {
+fn launch_failed(problem: &LaunchError) -> Error {
     error!(error = ?problem, stderr = problem.stderr_tail(), "the browser did not start");
     Error::Unavailable(
         "The browser did not start. The server's log has its last words, and `roadstead doctor` checks the usual causes."

@@ -95,7 +95,7 @@ async fn an_unreadable_file_fails_the_commit() {
     let (vault, from) = (memory(), tempfile::tempdir().unwrap());
     let repository = repository(&vault).await;
     Tree::default().file("good", "x").file("dir/secret", "x").write(from.path());
-    fs::set_permissions(from.path().join("dir/secret"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(from.path().join("dir/secret"), fs::Permissions::from_mode(0o0)).unwrap();
 
     let failed = vault.commit(&repository, from.path(), CommitOptions::default()).await;
 
@@ -156,7 +156,7 @@ async fn a_file_that_grows_is_stored_as_it_was() {
             use std::io::Write;
             let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
             while !done.load(Ordering::Relaxed) && file.metadata().unwrap().len() < 400_000_000 {
-                file.write_all(&[1; 100_000]).unwrap();
+                file.write_all(&vec![1; 100_000]).unwrap();
             }
         });
         commit = tokio::task::block_in_place(|| {
@@ -243,6 +243,8 @@ async fn a_snapshot_cannot_write_outside_its_directory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn owners_and_special_files_of_other_programs_are_not_restored() {
+    use std::os::unix::fs::MetadataExt;
+
     let vault = memory();
     let repository = repository(&vault).await;
     let owned = Metadata { uid: Some(65_534), gid: Some(65_534), mode: Some(0o4777), ..Metadata::default() };
@@ -260,7 +262,6 @@ async fn owners_and_special_files_of_other_programs_are_not_restored() {
 
     vault.checkout(&repository, &snapshot, into.path()).await.unwrap();
 
-    use std::os::unix::fs::MetadataExt;
     let entries: Vec<_> = fs::read_dir(into.path()).unwrap().map(|entry| entry.unwrap()).collect();
     assert_eq!(entries.len(), 1);
     let meta = entries[0].metadata().unwrap();
