@@ -5,10 +5,13 @@
 //! own `session.restore_on_startup` is 1. The headless shell has neither sessions nor `Singleton*` links nor preferences.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 
 /// Names of the links by which a running Chromium claims its user data dir.
@@ -16,6 +19,9 @@ const SINGLETON: &[&str] = &["SingletonLock", "SingletonSocket", "SingletonCooki
 
 /// The value of `session.restore_on_startup` that brings no page back. The URL of the command line is opened instead.
 const OPEN_NEW_TAB_PAGE: u8 = 5;
+
+/// Opens no symbolic link.
+const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Makes a user data dir ready: makes it if it does not exist, removes the locks of a browser that is no more, and writes
 /// the preferences that each start needs.
@@ -25,9 +31,14 @@ const OPEN_NEW_TAB_PAGE: u8 = 5;
 /// # Errors
 /// `AddrInUse` if a browser that is alive on this machine holds the dir.
 pub fn prepare_user_data_dir(dir: &Path, open_pdf_externally: bool) -> io::Result<()> {
-    fs::create_dir_all(dir.join("Default"))?;
+    let profile = dir.join("Default");
+    // The last browser's user may have put links here, and we may be root: no link is followed in what was theirs.
+    if profile.is_symlink() {
+        fs::remove_file(&profile)?;
+    }
+    fs::create_dir_all(&profile)?;
     release(dir)?;
-    let preferences = dir.join("Default/Preferences");
+    let preferences = profile.join("Preferences");
     let before = read_preferences(&preferences)?;
     let mut after = before.clone();
     set_preferences(&mut after, open_pdf_externally);
@@ -71,9 +82,10 @@ fn is_alive(owner: &OsStr, dir: &Path) -> bool {
 }
 
 fn read_preferences(path: &Path) -> io::Result<Map<String, Value>> {
-    match fs::read(path) {
+    match OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(path) {
         // Chromium itself starts over when it cannot read its preferences.
-        Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
+        Ok(file) => Ok(serde_json::from_reader(BufReader::new(file)).unwrap_or_default()),
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Ok(Map::new()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Map::new()),
         Err(error) => Err(error),
     }
@@ -98,7 +110,11 @@ fn set(preferences: &mut Map<String, Value>, section: &str, key: &str, value: Va
 /// Replaces a file by a complete one, or not at all.
 fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     let draft = path.with_extension("roadstead.tmp");
-    let mut file = fs::File::create(&draft)?;
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     file.write_all(contents)?;
     drop(file);
     fs::rename(&draft, path)
@@ -156,6 +172,25 @@ mod tests {
         fs::write(dir.path().join("Default/Preferences"), "{\"torn\":").unwrap();
         prepare_user_data_dir(dir.path(), false).unwrap();
         assert_eq!(preferences_of(dir.path())["session"]["restore_on_startup"], 5);
+    }
+
+    #[test]
+    fn links_of_the_last_browsers_user_lead_nowhere() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let secret = outside.path().join("secret");
+        fs::write(&secret, "{\"kept\": true}").unwrap();
+        let profile = dir.path().join("Default");
+        fs::create_dir(&profile).unwrap();
+        for name in ["Preferences", "Preferences.roadstead.tmp"] {
+            symlink(&secret, profile.join(name)).unwrap();
+        }
+        prepare_user_data_dir(dir.path(), true).unwrap();
+        assert_eq!(preferences_of(dir.path())["kept"], Value::Null, "a link was read");
+        fs::remove_dir_all(&profile).unwrap();
+        symlink(outside.path(), &profile).unwrap();
+        prepare_user_data_dir(dir.path(), true).unwrap();
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "{\"kept\": true}", "a link was written through");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
     }
 
     #[test]
