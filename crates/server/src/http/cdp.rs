@@ -14,7 +14,7 @@ use roadstead_api::Data;
 use roadstead_devtools::{MAX_MESSAGE_BYTES, Root};
 use serde_json::json;
 use tokio::sync::oneshot;
-use tracing::{Instrument as _, info_span, warn};
+use tracing::{Instrument as _, Span, warn};
 
 use super::cdp_access::{Access, AccessParams};
 use super::error::Failure;
@@ -40,7 +40,7 @@ pub async fn connect(
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    if !headers.contains_key(UPGRADE) {
+    if !wants_websocket(&headers) {
         return Ok(welcome());
     }
     match params.check(&app, &headers, None).await? {
@@ -83,8 +83,8 @@ async fn attach(
     let upgrade = require_upgrade(upgrade)?;
     let attachment = session.attach(root).await?;
     let relay = Relay { session, attachment };
-    let tracker = app.tracker().clone();
-    Ok(upgrade.on_upgrade(move |socket| tracker.track_future(relay.run(socket))))
+    let (tracker, span) = (app.tracker().clone(), Span::current());
+    Ok(upgrade.on_upgrade(move |socket| tracker.track_future(relay.run(socket).instrument(span))))
 }
 
 /// Starts a session for a connection, and connects the two. The session ends when the connection does.
@@ -124,8 +124,7 @@ async fn own_session(
             let told = ready.send(Ok(()));
             // An upgrade that fails drops its end of the channel.
             if let (Ok(()), Ok(socket)) = (told, socket.await) {
-                let span = info_span!("connection", session.id = %id, own_session = true);
-                Relay { session, attachment }.run(socket).instrument(span).await;
+                Relay { session, attachment }.run(socket).await;
             }
         }
     }
@@ -144,6 +143,11 @@ fn require_upgrade(upgrade: Upgrade) -> Result<WebSocketUpgrade, Failure> {
             Err(refused.with(UPGRADE, HeaderValue::from_static("websocket")))
         }
     }
+}
+
+/// Tells a client that asks for a WebSocket from one that does not, or that offers HTTP/2.
+fn wants_websocket(headers: &HeaderMap) -> bool {
+    headers.get(UPGRADE).is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 fn welcome() -> Response {

@@ -12,4 +12,6 @@ async fn an_operator_needs_no_key() {
     assert_eq!(metrics.status, 200);
     assert!(metrics.text.contains("roadstead_http_requests_total"), "{}", metrics.text);
     assert_eq!(stranger.get("/").await.data()["name"], "roadstead");
+    let http2 = stranger.request(reqwest::Method::GET, "/").header("upgrade", "h2c");
+    assert_eq!(stranger.send(http2).await.data()["name"], "roadstead");
 }

@@ -52,7 +52,7 @@ async fn broken_messages_are_answered_and_harm_nobody() {
 
 #[tokio::test]
 async fn an_ended_session_says_so_to_its_clients() {
-    let server = TestServer::start().await;
+    let mut server = TestServer::start().await;
     let (id, url) = session(&server, json!({})).await;
     let (mut one, mut two) = (Socket::open(&url).await, Socket::open(&url).await);
     let ended = server.client().clone();
@@ -60,6 +60,12 @@ async fn an_ended_session_says_so_to_its_clients() {
     assert_eq!(one.farewell().await, (1001, "session ended: requested".to_owned()));
     assert_eq!(two.farewell().await, (1001, "session ended: requested".to_owned()));
     end.await.unwrap();
+    drop((one, two));
+    server.stop();
+    let log = server.log();
+    let closed =
+        log.lines().find(|line| line.contains("connection closed")).expect("a connection's end is logged");
+    assert!(closed.contains("request.id=") && closed.contains("session.id="), "{closed}");
 }
 
 #[tokio::test]
