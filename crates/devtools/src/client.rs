@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tracing::debug;
 
 use crate::mux::Mux;
@@ -76,6 +76,12 @@ impl ClientSender {
     pub async fn send(&self, message: Bytes) -> Result<(), SendError> {
         self.0.mux.send_from(self.0.id, message).await
     }
+
+    /// Completes once the client was dropped because it does not read: whoever waits for it to read may stop.
+    pub async fn dropped(&self) {
+        // The sender is ours, and we hold it while we wait.
+        drop(self.0.queue.dropped.subscribe().wait_for(|dropped| *dropped).await);
+    }
 }
 
 impl ClientReceiver {
@@ -90,11 +96,19 @@ impl ClientReceiver {
     }
 }
 
+/// What became of a message for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    Taken,
+    TooSlow,
+}
+
 /// The messages that wait for one client.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     changed: Notify,
+    dropped: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -106,20 +120,29 @@ struct Waiting {
 
 impl Queue {
     /// Adds a message. If the client is too slow for it, the queue ends, and what waited in it is let go.
-    pub(crate) fn push(&self, message: Bytes) {
+    pub(crate) fn push(&self, message: Bytes) -> Pushed {
         let mut waiting = self.lock();
         if waiting.ended.is_some() {
-            return;
+            return Pushed::Taken;
         }
+        let mut pushed = Pushed::Taken;
         if waiting.messages.is_empty() || waiting.bytes + message.len() <= CLIENT_QUEUE_BYTES {
             waiting.bytes += message.len();
             waiting.messages.push_back(message);
         } else {
             debug!("a client does not read, and is dropped");
+            pushed = Pushed::TooSlow;
+            self.dropped.send_replace(true);
             *waiting = Waiting { ended: Some(EndReason::TooSlow), ..Waiting::default() };
         }
         drop(waiting);
         self.changed.notify_one();
+        pushed
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().ended.is_some()
     }
 
     /// Ends the queue. What waits in it is still given out.

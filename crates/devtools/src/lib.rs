@@ -13,19 +13,26 @@
 //! restored on the way out. A client therefore sees its own CDP sessions and replies, and nobody else's.
 //!
 //! `Browser.close` is not forwarded: it is answered, and [`Mux::close_requested`] tells the browser's owner, who ends it
-//! the orderly way. Everything else passes. `Browser.crash` crashes the browser, as asked; `Target.setAutoAttach`,
-//! `setDiscoverTargets` and the like act on the client's root alone, as Chromium scopes them. The nested (not flattened)
-//! form of attaching carries its messages inside `Target.receivedMessageFromTarget` of the same root, so it needs no rule.
+//! the orderly way; so is one inside a `Target.sendMessageToTarget`. `Target.setRemoteLocations` is refused: full Chromium
+//! connects to the addresses in it past its proxy. A message that is not one JSON text, or that Chromium would not read to
+//! its end ([`MAX_COMMAND_BYTES`](pipe::MAX_COMMAND_BYTES)), is answered here. Everything else passes. `Browser.crash`
+//! crashes the browser, as asked; `Target.exposeDevToolsProtocol` gives a page a connection of its own inside the browser,
+//! which no rule here reaches; `Target.setAutoAttach`, `setDiscoverTargets` and the like act on the client's root alone, as
+//! Chromium scopes them. A client cannot detach its own root: only what attached a CDP session may detach it.
 //!
 //! A client that does not read is dropped alone, past [`CLIENT_QUEUE_BYTES`]. A client that writes faster than the
 //! browser reads waits.
 
+#[cfg(test)]
+mod arbitrary;
 mod client;
 pub mod commands;
 pub mod message;
 mod mux;
 pub mod pipe;
 mod routes;
+mod rules;
+mod scan;
 
 pub use client::{CLIENT_QUEUE_BYTES, Client, ClientReceiver, ClientSender, EndReason, SendError};
 pub use mux::{AttachError, CallError, Event, Mux, Root, Stats};

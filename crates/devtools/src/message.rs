@@ -159,6 +159,21 @@ pub fn unquote(text: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
     serde_json::from_slice::<String>(text).ok().map(Into::into)
 }
 
+/// Reads an id as Chromium does: any number whose value is an integer of 32 bits, so that `2.0` is 2.
+pub(crate) fn read_id(raw: &[u8]) -> Option<i32> {
+    let text = std::str::from_utf8(raw).ok()?;
+    if let Ok(id) = text.parse() {
+        return Some(id);
+    }
+    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+        return None;
+    }
+    let number: f64 = text.parse().ok()?;
+    let whole = number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
+    #[expect(clippy::cast_possible_truncation, reason = "it is a whole number within the range of the type")]
+    whole.then_some(number as i32)
+}
+
 fn skip_space(text: &[u8], mut at: usize) -> usize {
     while matches!(text.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
         at += 1;

@@ -11,10 +11,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, wat
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::client::{Client, ClientId, EndReason, Queue, SendError};
+use crate::client::{Client, ClientId, EndReason, Pushed, Queue, SendError};
 use crate::message::{self, Outline, outline, to_browser, to_client, unquote};
-use crate::pipe::{MAX_MESSAGE_BYTES, MessageReader, write_message};
+use crate::pipe::{MAX_COMMAND_BYTES, MessageReader, write_message};
 use crate::routes::{Asker, Owner, Routes};
+use crate::rules::{Decision, decide};
+use crate::scan::scan_object;
 
 /// How much of clients' messages may wait for a browser that does not read, in KiB; then the clients wait.
 const WRITE_BUDGET_KIB: u32 = 32 << 10;
@@ -142,7 +144,8 @@ impl Mux {
             })?;
         let session = answer["sessionId"].as_str().ok_or(AttachError::Closed)?;
         let queue = Arc::new(Queue::default());
-        let id = self.routes().add_client(session, Arc::clone(&queue));
+        // A root that is not known any more was detached in the meantime.
+        let id = self.routes().add_client(session, Arc::clone(&queue)).ok_or(AttachError::Closed)?;
         self.0.clients.send_modify(|count| *count += 1);
         if *self.0.closed.borrow() {
             queue.end(EndReason::BrowserGone);
@@ -221,29 +224,31 @@ impl Mux {
 
     /// Takes one message of a client.
     pub(crate) async fn send_from(&self, client: ClientId, text: Bytes) -> Result<(), SendError> {
-        let kib = u32::try_from(text.len() >> 10).unwrap_or(u32::MAX).min(WRITE_BUDGET_KIB);
-        let share = if kib == 0 {
-            None
-        } else {
-            Some(Arc::clone(&self.0.budget).acquire_many_owned(kib).await.map_err(|_| SendError)?)
-        };
-        let found = if text.len() > MAX_MESSAGE_BYTES { Err(message::Malformed) } else { outline(&text) };
+        // Rounded up: a flood of short messages is a flood as well.
+        let kib = u32::try_from(text.len() >> 10).unwrap_or(u32::MAX).saturating_add(1).min(WRITE_BUDGET_KIB);
+        let share = Some(Arc::clone(&self.0.budget).acquire_many_owned(kib).await.map_err(|_| SendError)?);
+        let found = check(&text).and_then(|()| outline(&text).map_err(|_| TWICE.to_owned()));
         let mut routes = self.routes();
         let (root, queue) = routes.client(client).ok_or(SendError)?;
-        if *self.0.closed.borrow() {
+        let (root, queue) = (root.to_owned(), Arc::clone(queue));
+        if *self.0.closed.borrow() || queue.has_ended() {
             return Err(SendError);
         }
         match judge(&routes, client, &text, found) {
             Verdict::Answer(answer) => {
-                queue.push(answer);
+                drop(routes);
+                self.0.hand_over(client, &queue, answer);
             }
             Verdict::Close(answer) => {
-                queue.push(answer);
+                drop(routes);
+                self.0.hand_over(client, &queue, answer);
                 self.0.close_requested.send_replace(true);
             }
             Verdict::Forward(outline, id) => {
-                let root = root.to_owned();
-                let ours = routes.expect(Asker::Client { client, id });
+                let session =
+                    outline.session.as_ref().and_then(|member| unquote(&text[member.value.clone()]));
+                let session = session.map_or_else(|| root.clone(), std::borrow::Cow::into_owned);
+                let ours = routes.expect(Asker::Client { client, id, session });
                 drop(routes);
                 self.write(to_browser(&text, &outline, ours, &root), share);
             }
@@ -253,23 +258,33 @@ impl Mux {
 
     /// Forgets a client, and detaches its root in the browser.
     pub(crate) fn forget_client(&self, id: ClientId) {
-        let Some(root) = self.routes().remove_client(id) else {
-            return;
-        };
-        self.0.clients.send_modify(|count| *count -= 1);
-        let (unheard, _) = oneshot::channel();
-        let call = self.routes().expect(Asker::Ourselves(unheard));
-        let message = json!({"id": call, "method": "Target.detachFromTarget", "params": {"sessionId": root}});
-        self.write(message.to_string().into_bytes(), None);
+        self.0.forget_client(id);
     }
 
-    /// Hands a message to the writer. If that has ended, the reader has or will, and tells everyone.
     fn write(&self, message: Vec<u8>, share: Option<OwnedSemaphorePermit>) {
-        drop(self.0.outgoing.send(Outgoing { message, _share: share }));
+        self.0.write(message, share);
     }
 
     fn routes(&self) -> MutexGuard<'_, Routes> {
         self.0.routes()
+    }
+}
+
+const NOT_AN_OBJECT: &str = "Message must be an object";
+const TWICE: &str = "CBOR: duplicate map key";
+
+/// Checks that a client's message is one message. A NUL would end it on the pipe, and what follows it would be a message
+/// past every rule. Chromium answers broken JSON without an id, and such an answer could not be told from another's.
+fn check(text: &[u8]) -> Result<(), String> {
+    let broken =
+        memchr::memchr(0, text).or_else(|| std::str::from_utf8(text).err().map(|error| error.valid_up_to()));
+    if let Some(at) = broken {
+        return Err(format!("JSON: invalid string at position {at}"));
+    }
+    match scan_object(text, |_| {}) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(NOT_AN_OBJECT.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -281,12 +296,7 @@ enum Verdict {
 }
 
 /// Judges a client's message. The errors have the codes and words of Chromium's own port.
-fn judge(
-    routes: &Routes,
-    client: ClientId,
-    text: &Bytes,
-    found: Result<Outline, message::Malformed>,
-) -> Verdict {
+fn judge(routes: &Routes, client: ClientId, text: &Bytes, found: Result<Outline, String>) -> Verdict {
     let error = |id: Option<i32>, code: i64, words: &str, session: Option<&str>| {
         let mut answer = json!({"error": {"code": code, "message": words}});
         if let Some(id) = id {
@@ -297,12 +307,14 @@ fn judge(
         }
         Verdict::Answer(answer.to_string().into())
     };
-    let Ok(outline) = found else {
-        return error(None, -32700, "JSON: the message is not one JSON object with distinct members", None);
+    let outline = match found {
+        Ok(outline) => outline,
+        Err(words) if words == NOT_AN_OBJECT => return error(None, -32600, &words, None),
+        Err(words) => return error(None, -32700, &words, None),
     };
     let id = outline.id.clone().map(|place| text.slice(place));
     let Some((id, number)) =
-        id.and_then(|id| Some((id.clone(), std::str::from_utf8(&id).ok()?.parse().ok()?)))
+        id.and_then(|id| message::read_id(&id).map(|number| (Bytes::from(number.to_string()), number)))
     else {
         return error(None, -32600, "Message must have integer 'id' property", None);
     };
@@ -311,18 +323,25 @@ fn judge(
         Some(member) => match unquote(&text[member.value.clone()]) {
             None => return error(Some(number), -32600, "Message may have string 'sessionId' property", None),
             Some(session) if routes.owner(&session) != Some(Owner::Client(client)) => {
-                return error(Some(number), -32001, "Session with given id not found.", Some(&session));
+                // Like Chromium: from the root, not from a session that is not there.
+                return error(Some(number), -32001, "Session with given id not found.", None);
             }
             Some(session) => Some(session),
         },
     };
-    let method = outline.method.clone().and_then(|place| unquote(&text[place]));
-    if method.as_deref() == Some("Browser.close") {
-        let mut answer = json!({"id": number, "result": {}});
-        if let Some(session) = session {
-            answer["sessionId"] = session.into();
+    match decide(text, &outline) {
+        Decision::Close => {
+            let mut answer = json!({"id": number, "result": {}});
+            if let Some(session) = session {
+                answer["sessionId"] = session.into();
+            }
+            return Verdict::Close(answer.to_string().into());
         }
-        return Verdict::Close(answer.to_string().into());
+        Decision::Refuse(words) => return error(Some(number), -32000, words, session.as_deref()),
+        Decision::Forward if text.len() > MAX_COMMAND_BYTES => {
+            return error(Some(number), -32600, "Message is longer than Chromium reads", session.as_deref());
+        }
+        Decision::Forward => {}
     }
     Verdict::Forward(outline, id)
 }
@@ -330,6 +349,32 @@ fn judge(
 impl Shared {
     fn routes(&self) -> MutexGuard<'_, Routes> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget_client(&self, id: ClientId) {
+        let Some(root) = self.routes().remove_client(id) else {
+            return;
+        };
+        self.clients.send_modify(|count| *count -= 1);
+        self.command(Asker::Nobody, "Target.detachFromTarget", &json!({"sessionId": root}));
+    }
+
+    /// Sends a command whose result nobody needs.
+    fn command(&self, asker: Asker, method: &str, params: &Value) {
+        let id = self.routes().expect(asker);
+        self.write(json!({"id": id, "method": method, "params": params}).to_string().into_bytes(), None);
+    }
+
+    /// Gives a client a message; one that does not read is ended at once, not when its connection gets to notice.
+    fn hand_over(&self, client: ClientId, queue: &Queue, message: Bytes) {
+        if queue.push(message) == Pushed::TooSlow {
+            self.forget_client(client);
+        }
+    }
+
+    /// Hands a message to the writer. If that has ended, the reader has or will, and tells everyone.
+    fn write(&self, message: Vec<u8>, share: Option<OwnedSemaphorePermit>) {
+        drop(self.outgoing.send(Outgoing { message, _share: share }));
     }
 
     /// Takes one message of the browser.
@@ -348,19 +393,20 @@ impl Shared {
     fn deliver_reply(&self, text: BytesMut, outline: &Outline, id: i32) {
         let mut routes = self.routes();
         match routes.take_asker(id) {
-            None => {}
+            None | Some(Asker::Nobody) => {}
             Some(Asker::Ourselves(reply)) => {
                 drop(routes);
                 drop(reply.send(read_reply(&text)));
             }
-            Some(Asker::Client { client, id }) => {
+            Some(Asker::Fence(sessions)) => routes.forget_requests(&sessions),
+            Some(Asker::Client { client, id, .. }) => {
                 let Some((root, queue)) = routes.client(client) else {
                     return;
                 };
                 let strip = names(outline, &text, root);
                 let queue = Arc::clone(queue);
                 drop(routes);
-                queue.push(to_client(text, outline, Some(&id), strip));
+                self.hand_over(client, &queue, to_client(text, outline, Some(&id), strip));
             }
         }
     }
@@ -368,7 +414,7 @@ impl Shared {
     fn deliver_event(&self, text: BytesMut, outline: &Outline) {
         let method = outline.method.clone().and_then(|place| unquote(&text[place]));
         let session = outline.session.as_ref().and_then(|member| unquote(&text[member.value.clone()]));
-        let mut ended = None;
+        let (mut ended, mut fence) = (None, None);
         let mut routes = self.routes();
         let owner = session.as_ref().map_or(Some(Owner::Ourselves), |session| routes.owner(session));
         match method.as_deref() {
@@ -378,9 +424,20 @@ impl Shared {
                 }
             }
             Some("Target.detachedFromTarget") => {
-                ended = child_session(&text).and_then(|child| routes.detached(&child));
+                if let Some(child) = child_session(&text) {
+                    let gone;
+                    (ended, gone) = routes.detached(&child);
+                    fence = routes.have_requests(&gone).then_some(gone);
+                }
             }
             _ => {}
+        }
+        if let Some(gone) = fence {
+            // Chromium forgets what was asked in a session that ends, but answers what came after its end. It takes commands in
+            // order: when it has answered this one, it has answered all that it ever will.
+            drop(routes);
+            self.command(Asker::Fence(gone), "Browser.getVersion", &json!({}));
+            routes = self.routes();
         }
         if let Some((_, queue)) = ended.and_then(|client| routes.client(client)) {
             queue.end(EndReason::Detached);
@@ -399,7 +456,7 @@ impl Shared {
                 let queue = Arc::clone(queue);
                 drop(routes);
                 drop(session);
-                queue.push(to_client(text, outline, None, strip));
+                self.hand_over(client, &queue, to_client(text, outline, None, strip));
             }
         }
     }

@@ -16,7 +16,11 @@ pub(crate) enum Asker {
     /// The server itself.
     Ourselves(oneshot::Sender<Result<Value, CallError>>),
     /// A client, which called its request `id`.
-    Client { client: ClientId, id: Bytes },
+    Client { client: ClientId, id: Bytes, session: String },
+    /// Nobody needs the reply.
+    Nobody,
+    /// Once it is here, no reply will come any more to what was asked in these CDP sessions.
+    Fence(HashSet<String>),
 }
 
 /// Whose a CDP session is.
@@ -67,14 +71,16 @@ impl Routes {
         self.askers.remove(&id)
     }
 
-    /// Makes a client whose root is a CDP session that was ours until now.
-    pub(crate) fn add_client(&mut self, root: &str, queue: Arc<Queue>) -> ClientId {
+    /// Makes a client whose root is a CDP session that was ours until now. `None` if there is none: its event comes
+    /// before the reply that names it, so it has ended since.
+    pub(crate) fn add_client(&mut self, root: &str, queue: Arc<Queue>) -> Option<ClientId> {
+        let session = self.sessions.get_mut(root)?;
         self.next_client += 1;
         let id = ClientId(self.next_client);
         let sessions = HashSet::from([root.to_owned()]);
-        self.sessions.insert(root.to_owned(), Session { owner: Owner::Client(id), parent: None });
+        session.owner = Owner::Client(id);
         self.clients.insert(id, Entry { root: root.to_owned(), queue, sessions });
-        id
+        Some(id)
     }
 
     /// Forgets a client with its sessions and requests. Returns its root, if the client was known.
@@ -106,24 +112,38 @@ impl Routes {
         self.sessions.entry(session.to_owned()).or_insert(Session { owner, parent });
     }
 
-    /// Forgets a CDP session and what descends from it. Returns the client whose root it was.
-    pub(crate) fn detached(&mut self, session: &str) -> Option<ClientId> {
-        let found = self.sessions.remove(session)?;
-        let children: Vec<String> = self
-            .sessions
-            .iter()
-            .filter(|(_, other)| other.parent.as_deref() == Some(session))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for child in children {
-            self.detached(&child);
+    /// Forgets a CDP session and what descends from it. Returns the client whose root it was, and all that is forgotten.
+    pub(crate) fn detached(&mut self, session: &str) -> (Option<ClientId>, HashSet<String>) {
+        let mut gone = HashSet::new();
+        let mut ended = None;
+        let mut next = vec![session.to_owned()];
+        while let Some(session) = next.pop() {
+            let Some(found) = self.sessions.remove(&session) else {
+                continue;
+            };
+            let below = self.sessions.iter().filter(|(_, other)| other.parent.as_ref() == Some(&session));
+            next.extend(below.map(|(id, _)| id.clone()));
+            if let Owner::Client(client) = found.owner
+                && let Some(entry) = self.clients.get_mut(&client)
+            {
+                entry.sessions.remove(&session);
+                if entry.root == session {
+                    ended = Some(client);
+                }
+            }
+            gone.insert(session);
         }
-        let Owner::Client(client) = found.owner else {
-            return None;
-        };
-        let entry = self.clients.get_mut(&client)?;
-        entry.sessions.remove(session);
-        (entry.root == session).then_some(client)
+        (ended, gone)
+    }
+
+    /// Says whether anything that was asked in these CDP sessions has no reply yet.
+    pub(crate) fn have_requests(&self, sessions: &HashSet<String>) -> bool {
+        self.askers.values().any(|asker| asked_in(asker, sessions))
+    }
+
+    /// Forgets what was asked in these CDP sessions.
+    pub(crate) fn forget_requests(&mut self, sessions: &HashSet<String>) {
+        self.askers.retain(|_, asker| !asked_in(asker, sessions));
     }
 
     /// Returns whose a CDP session is.
@@ -152,6 +172,10 @@ impl Routes {
     }
 }
 
+fn asked_in(asker: &Asker, sessions: &HashSet<String>) -> bool {
+    matches!(asker, Asker::Client { session, .. } if sessions.contains(session))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,17 +185,18 @@ mod tests {
         let mut routes = Routes::default();
         routes.attached("A", None);
         routes.attached("B", None);
-        let one = routes.add_client("A", Arc::default());
-        let other = routes.add_client("B", Arc::default());
+        let one = routes.add_client("A", Arc::default()).unwrap();
+        let other = routes.add_client("B", Arc::default()).unwrap();
         routes.attached("A1", Some("A"));
         routes.attached("A2", Some("A1"));
         routes.attached("stray", Some("unknown"));
         assert_eq!(routes.owner("A2"), Some(Owner::Client(one)));
         assert_eq!(routes.owner("B"), Some(Owner::Client(other)));
         assert_eq!(routes.owner("stray"), None);
-        assert_eq!(routes.detached("A1"), None);
+        assert_eq!(routes.detached("A1").0, None);
         assert_eq!(routes.owner("A2"), None);
-        assert_eq!(routes.detached("B"), Some(other));
+        assert_eq!(routes.detached("B").0, Some(other));
+        assert_eq!(routes.add_client("B", Arc::default()), None);
         routes.attached("A3", Some("A"));
         assert_eq!(routes.remove_client(one).as_deref(), Some("A"));
         routes.remove_client(other);
@@ -181,7 +206,7 @@ mod tests {
     #[test]
     fn ids_wrap_and_pass_over_those_in_flight() {
         let mut routes = Routes { next_id: i32::MAX - 1, ..Routes::default() };
-        let asker = || Asker::Client { client: ClientId(1), id: Bytes::new() };
+        let asker = || Asker::Client { client: ClientId(1), id: Bytes::new(), session: String::new() };
         assert_eq!([0; 3].map(|_: i32| routes.expect(asker())), [i32::MAX, 1, 2]);
         routes.next_id = i32::MAX;
         assert_eq!(routes.expect(asker()), 3);

@@ -64,6 +64,7 @@ impl Relay {
         let farewell = tokio::select! {
             farewell = receive(&mut from_client, &sender) => farewell,
             farewell = send(&mut to_client, &mut receiver) => farewell,
+            () = sender.dropped() => Farewell::Detached,
             reason = session.stopping() => Farewell::Stopping(reason),
         };
         let reason = close(&session, farewell, &mut to_client, &mut from_client, &mut receiver).await;
