@@ -4,7 +4,7 @@
 //! are lost. The library's own check names neither reliably and stops at the first unreadable index.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -128,14 +128,16 @@ impl Check {
                 continue;
             }
             match blobs::read_tree(repository, &tree) {
-                Err(error) => faults.note(format!("cannot be read: {}", describe(&error)), &path),
+                Err(error) => {
+                    faults.note(format!("the directory cannot be read: {}", describe(&error)), &path)
+                }
                 Ok(tree) => {
                     for node in tree.nodes {
                         let path = path.join(node.name());
                         match (&node.node_type, node.subtree) {
                             (NodeType::Dir, Some(subtree)) => trees.push((path, subtree)),
                             (NodeType::Dir, None) => {
-                                faults.note("is a directory without content".to_owned(), &path);
+                                faults.note("the directory has no content".to_owned(), &path);
                             }
                             _ => self.file(repository, &node, &path, &mut faults),
                         }
@@ -150,19 +152,17 @@ impl Check {
     }
 
     fn file(&self, repository: &Indexed, node: &Node, path: &Path, faults: &mut Faults) {
+        let mut causes = BTreeSet::new();
         for blob in node.content.iter().flatten() {
             match repository.get_index_entry(blob) {
-                Err(_) => {
-                    faults
-                        .note(format!("needs chunk {}, which no index names", blob.to_hex().as_str()), path);
-                }
+                Err(_) => causes.insert(format!("chunk {} is in no index", blob.to_hex().as_str())),
                 Ok(entry) if self.bad.contains(&entry.pack) => {
-                    faults
-                        .note(format!("needs pack {}, which is damaged", entry.pack.to_hex().as_str()), path);
+                    causes.insert(format!("pack {} is missing or damaged", entry.pack.to_hex().as_str()))
                 }
-                Ok(_) => {}
-            }
+                Ok(_) => false,
+            };
         }
+        causes.into_iter().for_each(|cause| faults.note(cause, path));
     }
 }
 
@@ -179,7 +179,7 @@ impl Faults {
     fn sentences(self, id: &SnapshotId) -> impl Iterator<Item = String> {
         self.0.into_iter().map(move |(cause, (count, first))| {
             let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-            format!("snapshot {id}: /{}{more} {cause}", first.display())
+            format!("snapshot {id}: /{}{more}: {cause}", first.display())
         })
     }
 }

@@ -99,6 +99,12 @@ impl Access<'_> {
         Ok(Opened { repository, end })
     }
 
+    /// Stores the key once more, locked with a password.
+    pub(crate) fn add_password(&self, password: &str) -> Result<(), VaultError> {
+        let added = self.open(None)?.repository.add_key(password, &KeyOptions::default());
+        added.map(drop).map_err(|error| VaultError::from_rustic("add the password", &error))
+    }
+
     fn unopened(
         &self,
         omissions: Option<Arc<Omissions>>,

@@ -7,6 +7,7 @@ use object_store::{local::LocalFileSystem, memory::InMemory};
 use crate::{RootKey, Vault, conformance, conformance::Backend};
 
 mod entries;
+mod format;
 mod order;
 mod roundtrip;
 

@@ -1,6 +1,9 @@
 //! What a check finds when the store lost or changed something.
 
-use super::*;
+use object_store::path::Path as ObjectPath;
+
+use super::{Backend, Fixture, Tree};
+use crate::{SnapshotId, VaultError};
 
 /// One file of noise, so that its content fills a pack of its own and does not compress.
 fn noise(seed: u64) -> Vec<u8> {
@@ -44,8 +47,8 @@ impl<'a> Damaged<'a> {
         let pack = self.pack.filename().expect("a pack has a name");
         let text = check.problems.join("\n");
         assert!(check.problems.iter().any(|problem| problem.starts_with(&format!("pack {pack} "))), "{text}");
-        let named = format!("snapshot {}: /dir/hurt needs pack {pack}", self.hurt);
-        assert!(check.problems.iter().any(|problem| problem.starts_with(&named)), "{text}");
+        let named = format!("snapshot {}: /dir/hurt: pack {pack} is missing or damaged", self.hurt);
+        assert!(check.problems.iter().any(|problem| *problem == named), "{text}");
         assert!(!text.contains(self.whole.as_str()), "{text}");
         assert_eq!(check.snapshots, 2);
 

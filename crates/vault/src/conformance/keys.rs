@@ -1,6 +1,9 @@
 //! Keys: what they open, what they do not, and that they can be destroyed.
 
-use super::*;
+use std::collections::BTreeMap;
+
+use super::{Backend, Fixture, Tree};
+use crate::{RootKey, VaultError};
 
 pub(super) async fn creating_again_changes_nothing(backend: &Backend) {
     let fixture = Fixture::new(backend).await;

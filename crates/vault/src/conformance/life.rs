@@ -1,7 +1,10 @@
 //! The life of a repository whose store is sound.
 
-use super::*;
-use crate::conformance::tree::{MODIFIED, set_modified};
+use super::{
+    Backend, Fixture, Tree, tree,
+    tree::{MODIFIED, set_modified},
+};
+use crate::{CommitOptions, RepositoryId, SnapshotId, VaultError};
 
 pub(super) async fn what_is_committed_comes_back(backend: &Backend) {
     let fixture = Fixture::new(backend).await;
