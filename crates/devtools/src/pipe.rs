@@ -11,8 +11,8 @@ pub const MAX_MESSAGE_BYTES: usize = 256 << 20;
 /// The longest message that is given to the browser, in bytes. Chromium reads up to 100 MiB, its NUL included
 /// (`kReceiveBufferSizeForDevTools`; measured with 156), and after one byte more it never reads from the pipe again.
 pub const MAX_COMMAND_BYTES: usize = 99 << 20;
-/// How much is asked of the pipe at once: what it holds when it was enlarged.
-const READ_BYTES: usize = 1 << 20;
+/// How much is asked of the pipe at once. Every session keeps a buffer of about this size.
+const READ_BYTES: usize = 256 << 10;
 
 /// Reads messages off a pipe.
 #[derive(Debug)]

@@ -129,7 +129,7 @@ impl Check {
             }
             match blobs::read_tree(repository, &tree) {
                 Err(error) => {
-                    faults.note(format!("the directory cannot be read: {}", describe(&error)), &path)
+                    faults.note(format!("the directory cannot be read: {}", describe(&error)), &path);
                 }
                 Ok(tree) => {
                     for node in tree.nodes {
@@ -162,7 +162,9 @@ impl Check {
                 Ok(_) => false,
             };
         }
-        causes.into_iter().for_each(|cause| faults.note(cause, path));
+        for cause in causes {
+            faults.note(cause, path);
+        }
     }
 }
 

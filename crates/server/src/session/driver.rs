@@ -62,11 +62,11 @@ impl Driver {
         mut self,
         caller: Caller,
         request: SessionRequest,
-        ready: oneshot::Sender<Result<SessionHandle>>,
+        mut ready: oneshot::Sender<Result<SessionHandle>>,
     ) {
         gauge!("roadstead_sessions").increment(1.0);
         let began = Instant::now();
-        match self.start(&caller, &request).await {
+        match self.start(&caller, &request, &mut ready).await {
             Err(error) => {
                 counter!("roadstead_session_starts_total", "outcome" => "failed").increment(1);
                 drop(ready.send(Err(error)));
@@ -95,10 +95,15 @@ impl Driver {
     }
 
     /// Admits the session and brings its browser up. When that fails, the failure is on record and nothing is left.
-    async fn start(&mut self, caller: &Caller, request: &SessionRequest) -> Result<Live> {
+    async fn start(
+        &mut self,
+        caller: &Caller,
+        request: &SessionRequest,
+        ready: &mut oneshot::Sender<Result<SessionHandle>>,
+    ) -> Result<Live> {
         let admission = self.context.db.admit_session(self.admission(caller, request)).await?;
         let began = Instant::now();
-        match self.bring_up(request, &admission).await {
+        match self.bring_up(request, &admission, ready).await {
             Ok(browser) => {
                 let running =
                     Running { mux: browser.mux().clone(), version: Arc::new(browser.version().clone()) };
@@ -128,12 +133,20 @@ impl Driver {
         }
     }
 
-    /// Brings the browser up, unless the end is asked for first.
-    async fn bring_up(&self, request: &SessionRequest, admission: &Admission) -> Result<Browser> {
+    /// Brings the browser up, unless the end is asked for first, or nobody waits for it any more.
+    async fn bring_up(
+        &self,
+        request: &SessionRequest,
+        admission: &Admission,
+        ready: &mut oneshot::Sender<Result<SessionHandle>>,
+    ) -> Result<Browser> {
         tokio::select! {
             started = start::start(&self.context, &self.work, self.handle.id(), request, admission) => started,
             () = self.handle.end_requested() => {
                 Err(Error::Unavailable("The session was ended while it started.".to_owned()))
+            }
+            () = ready.closed() => {
+                Err(Error::Unavailable("The client hung up while the session started.".to_owned()))
             }
             () = self.context.lifecycle.soft().cancelled() => {
                 Err(Error::Unavailable("The server is shutting down; try again later.".to_owned()))

@@ -48,7 +48,7 @@ impl<'a> Damaged<'a> {
         let text = check.problems.join("\n");
         assert!(check.problems.iter().any(|problem| problem.starts_with(&format!("pack {pack} "))), "{text}");
         let named = format!("snapshot {}: /dir/hurt: pack {pack} is missing or damaged", self.hurt);
-        assert!(check.problems.iter().any(|problem| *problem == named), "{text}");
+        assert!(check.problems.contains(&named), "{text}");
         assert!(!text.contains(self.whole.as_str()), "{text}");
         assert_eq!(check.snapshots, 2);
 
