@@ -62,7 +62,7 @@ pub(crate) fn rendered(members: Vec<(String, Value)>) -> impl Strategy<Value = S
                 value if pretty => serde_json::to_string_pretty(value).unwrap(),
                 value => value.to_string(),
             };
-            text += &format!("{comma}{}{key}{}:{}{value}{}", space(), space(), space(), space());
+            text.extend([comma, &space(), &key, &space(), ":", &space(), &value, &space()]);
         }
         text + &space() + "}" + &space()
     })

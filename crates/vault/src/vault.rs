@@ -280,7 +280,7 @@ impl Inner {
 
     fn delete(&self, access: &Access<'_>) -> Result<(), VaultError> {
         self.cache.forget(access.id);
-        match Ok::<(), object_store::Error>(()) {
+        match access.store.delete(&layout::key_object(access.id)) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(source) => return Err(VaultError::Store { action: "delete the key object", source }),
         }
