@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
-import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
-const BINARY = process.env.ROADSTEAD_BIN ?? path.resolve(import.meta.dirname, '../../target/release/roadstead');
+const BINARY = process.env.ROADSTEAD_BIN ?? fileURLToPath(new URL('../../target/release/roadstead', import.meta.url));
 const KEY = 'sk-bench-0123456789abcdef';
 
 export class Roadstead {

@@ -23,7 +23,10 @@ use crate::profile::portable::{Captured, PortableState};
 
 /// How old the portable state on disk may be while a session runs. A login that is lost to a crash is at most this new.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
-/// How long the browser may take to tell its cookies. It answers in about a millisecond when it is well.
+/// How long the browser may take to tell its cookies for a checkpoint. It answers in about a millisecond when it is well;
+/// one that does not must not keep the session from ending.
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long it may take to tell them for the last time.
 const CAPTURE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Owns one session.
@@ -181,7 +184,7 @@ impl Driver {
 
     /// Writes the portable state to the work dir if it changed. A failure is logged, and tried again at the next tick.
     async fn checkpoint(&mut self, browser: &Browser) {
-        let Ok(cookies) = browser.mux().cookies(CAPTURE_TIMEOUT).await else {
+        let Ok(cookies) = browser.mux().cookies(CHECKPOINT_TIMEOUT).await else {
             return;
         };
         if self.checkpoint.as_ref().is_some_and(|last| last.same_cookies(&cookies)) {
