@@ -1,6 +1,10 @@
 //! Storing a directory as a snapshot.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rustic_core::{
     BackupOptions, RusticError, SnapshotOptions,
@@ -25,12 +29,22 @@ pub(crate) fn commit(
     let began = Instant::now();
     let omissions = Arc::new(Omissions::default());
     let source = Source::open(from, &options.exclude, omissions.clone())?;
-    let (repository, _end) = access.open(Some(omissions.clone()))?.into_parts();
+    let mut report = store(access, &source, &omissions, options)?;
+    report.duration = began.elapsed();
+    Ok(report)
+}
 
+fn store(
+    access: &Access<'_>,
+    source: &Source,
+    omissions: &Arc<Omissions>,
+    options: &CommitOptions,
+) -> Result<CommitReport, VaultError> {
+    let (repository, _end) = access.open(Some(omissions.clone()))?.into_parts();
     let failed = |error: Box<RusticError>| VaultError::from_rustic(ACTION, &error);
     let repository = repository.to_indexed_ids().map_err(failed)?;
     let snapshot = snapshot(options).map_err(failed)?;
-    let archived = repository.archive(&backup_options(options), &source, snapshot, &["/".into()]);
+    let archived = repository.archive(&backup_options(options), source, snapshot, &["/".into()]);
     // First the reason why an entry is missing, then whatever that led to.
     omissions.check()?;
     let snapshot = archived.map_err(failed)?;
@@ -44,7 +58,7 @@ pub(crate) fn commit(
         bytes_added: data_added_packed,
         skipped: omissions.take_skipped(),
         vanished: omissions.count_vanished(),
-        duration: began.elapsed(),
+        duration: Duration::ZERO,
     })
 }
 
@@ -54,8 +68,6 @@ fn backup_options(options: &CommitOptions) -> BackupOptions {
     // Without a parent the library would search for one of its own choice.
     backup.parent_opts.force = options.parent.is_none();
     backup.parent_opts.parents = options.parent.iter().map(SnapshotId::to_string).collect();
-    // Inodes are not recorded, and the recorded change time is the modification time; nothing else is to be compared.
-    backup.parent_opts.ignore_ctime = true;
     backup
 }
 
@@ -66,4 +78,35 @@ fn snapshot(options: &CommitOptions) -> Result<SnapshotFile, Box<RusticError>> {
     }
     described.description.clone_from(&options.description);
     described.to_snapshot()
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::{
+        RepositoryId, RootKey, layout,
+        store::{Bridge, Store},
+    };
+
+    /// Noted by hand, because root can read everything.
+    #[test]
+    fn a_directory_with_an_unreadable_file_makes_no_snapshot() {
+        let store = Store::new(Arc::new(InMemory::new()), Bridge::Direct);
+        let id = RepositoryId::random();
+        let access = Access { store: &store, root_key: &RootKey::from_bytes([1; 32]), id, cache: None };
+        access.create().unwrap();
+        let from = tempfile::tempdir().unwrap();
+        std::fs::write(from.path().join("good"), "good").unwrap();
+        let omissions = Arc::new(Omissions::default());
+        let source = Source::open(from.path(), &[], omissions.clone()).unwrap();
+        omissions.unreadable(Path::new("bad"), &std::io::Error::other("no"));
+
+        let refused = super::store(&access, &source, &omissions, &CommitOptions::default());
+
+        assert!(matches!(refused, Err(VaultError::Unreadable { count: 1, .. })), "{refused:?}");
+        let snapshots = store.list(&layout::directory(id, rustic_core::FileType::Snapshot)).unwrap();
+        assert_eq!(snapshots, [], "not even one that nobody was told of");
+    }
 }

@@ -192,7 +192,7 @@ fn metadata(stat: &Stat) -> Metadata {
     };
     let nanoseconds = i32::try_from(stat.st_mtime_nsec).unwrap_or(0);
     let time = Timestamp::new(stat.st_mtime, nanoseconds).ok();
-    // restic restores the access time and dislikes its absence.
+    // The library compares change times with the parent's; restic restores access times and dislikes their absence.
     Metadata {
         mode: Some(mode),
         mtime: time,
@@ -310,5 +310,36 @@ mod tests {
         assert!(entry.open.unwrap().open().is_err());
 
         assert_eq!(omissions.count_vanished(), 1);
+    }
+
+    /// A file that is appended to faster than it is read has no end.
+    #[test]
+    fn a_file_that_grows_is_read_as_far_as_it_reached() {
+        use std::io::Write;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        std::fs::write(&path, "begun").unwrap();
+        let source = Source::open(directory.path(), &[], Arc::default()).unwrap();
+        let entry = source.entries().next().unwrap().unwrap();
+        let mut reader = entry.open.unwrap().open().unwrap();
+        File::options().append(true).open(&path).unwrap().write_all(b" and more").unwrap();
+        let mut content = String::new();
+        reader.read_to_string(&mut content).unwrap();
+        assert_eq!(content, "begun");
+    }
+
+    /// Recorded is what a checkout makes, or the next commit would find every directory changed.
+    #[test]
+    fn modes_are_recorded_as_they_will_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        for (mode, recorded) in [(0o644, 0o600), (0o4755, 0o700), (0o777, 0o700), (0o400, 0o600)] {
+            std::fs::write(&path, "").unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            let source = Source::open(directory.path(), &[], Arc::default()).unwrap();
+            let entry = source.entries().next().unwrap().unwrap();
+            assert_eq!(entry.node.meta.mode, Some(recorded), "{mode:o}");
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 }

@@ -142,37 +142,6 @@ async fn files_that_vanish_meanwhile_do_not_matter() {
     assert_eq!(vault.check(&repository, true).await.unwrap().problems, Vec::<String>::new());
 }
 
-/// A file that grows faster than it is read has no end; the commit stops where it was when it was opened.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_grows_is_stored_as_it_was() {
-    let (vault, from) = (memory(), tempfile::tempdir().unwrap());
-    let repository = repository(&vault).await;
-    let path = from.path().join("log");
-    fs::write(&path, vec![1; 4_000_000]).unwrap();
-    let done = AtomicBool::new(false);
-    let mut commit = None;
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            use std::io::Write;
-            let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
-            while !done.load(Ordering::Relaxed) && file.metadata().unwrap().len() < 400_000_000 {
-                file.write_all(&vec![1; 100_000]).unwrap();
-            }
-        });
-        commit = tokio::task::block_in_place(|| {
-            let runtime = tokio::runtime::Handle::current();
-            let commit = runtime.block_on(vault.commit(&repository, from.path(), CommitOptions::default()));
-            done.store(true, Ordering::Relaxed);
-            Some(commit.unwrap())
-        });
-    });
-    let commit = commit.unwrap();
-    assert!(commit.bytes >= 4_000_000 && commit.bytes < 400_000_000, "{commit:?}");
-    let stored = checkout(&vault, &repository, &commit.snapshot).await;
-    let Entry::File { content, .. } = &stored.0[Path::new("log")] else { panic!("{stored:?}") };
-    assert_eq!(content.len() as u64, commit.bytes);
-}
-
 /// A snapshot such as only someone with the repository's key could make.
 async fn crafted(vault: &Vault, repository: &RepositoryId, nodes: Vec<(PathBuf, Node)>) -> SnapshotId {
     struct Crafted(Vec<(PathBuf, Node)>);
@@ -226,16 +195,19 @@ async fn a_snapshot_cannot_write_outside_its_directory() {
         ],
     ];
     for nodes in bad {
-        let text = format!("{nodes:?}");
+        let (text, twice) = (format!("{nodes:?}"), nodes.len() > 1);
         let nodes = nodes.into_iter().map(|(path, node)| (PathBuf::from(path), node)).collect();
         let snapshot = crafted(&vault, &repository, nodes).await;
         let scratch = tempfile::tempdir().unwrap();
         let into = scratch.path().join("into");
         let refused = vault.checkout(&repository, &snapshot, &into).await;
-        assert!(
-            matches!(refused, Err(VaultError::Refused { .. } | VaultError::File { .. })),
-            "{text}: {refused:?}"
-        );
+        // Two entries of one name are no bad names; the second cannot be made.
+        let allowed = |error: &VaultError| match error {
+            VaultError::Refused { .. } => true,
+            VaultError::File { source, .. } => twice && source.kind() == std::io::ErrorKind::AlreadyExists,
+            _ => false,
+        };
+        assert!(refused.as_ref().is_err_and(allowed), "{text}: {refused:?}");
         assert!(!scratch.path().join("escaped").exists(), "{text}");
         assert!(!into.join("escaped").exists(), "{text}");
     }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
@@ -18,6 +18,7 @@ use crate::{CommitOptions, RepositoryId, RootKey, Vault, conformance::tree::Tree
 struct Recorder {
     inner: InMemory,
     puts: Mutex<Vec<(Step, String)>>,
+    deletions: Arc<Mutex<Vec<String>>>,
     /// Puts whose path contains this fail.
     broken: Mutex<Option<&'static str>>,
 }
@@ -64,7 +65,9 @@ impl ObjectStore for Recorder {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
+        let deletions = self.deletions.clone();
+        let noted = locations.inspect_ok(move |path| deletions.lock().unwrap().push(path.to_string()));
+        self.inner.delete_stream(noted.boxed())
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
@@ -117,6 +120,14 @@ async fn the_snapshot_is_written_last_when_all_else_is_done() {
     let last = |part: &str| before.iter().rposition(|put| put.1.contains(part)).unwrap();
     let first_index = before.iter().position(|put| put.1.contains("/index/")).unwrap();
     assert!(last("/data/") < first_index, "an index never names a pack that is not there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_is_deleted_before_anything_it_encrypts() {
+    let (store, vault, repository) = recorded().await;
+    vault.delete(&repository).await.unwrap();
+    let deletions = store.deletions.lock().unwrap();
+    assert_eq!(*deletions, [format!("{repository}/roadstead-key.json"), format!("{repository}/config")]);
 }
 
 /// Whatever cannot be written, the commit fails, leaves no snapshot, and the repository stays sound and usable.
