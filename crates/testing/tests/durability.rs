@@ -67,6 +67,11 @@ impl Ground {
         Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
     }
 
+    /// Waits until no session's files are left: they go once its end is published.
+    async fn require_no_files(&self) -> Result<()> {
+        wait_until("no session's files are left", || self.work_dirs().is_ok_and(|dirs| dirs.is_empty())).await
+    }
+
     fn database(&self, statement: &str) -> Result<String> {
         let output = std::process::Command::new("python3")
             .args([
@@ -136,7 +141,7 @@ async fn a_killed_server_loses_no_login() -> Result<()> {
     let profile = program.data(Method::GET, "/v1/profiles/persisting", None).await?;
     ensure!(profile["status"] == "active" && profile["revision"] == 1, "{profile}");
     ground.require_all_kept(&program, "persisting").await?;
-    ensure!(ground.work_dirs()?.is_empty(), "{:?}", ground.work_dirs()?);
+    ground.require_no_files().await?;
     program.stop().await?;
     let (fine, printed) = ground.command(&["check", "--read-data"])?;
     ensure!(fine && printed.contains("1 profiles with 1 revisions: 0 problems"), "{printed}");
@@ -151,7 +156,7 @@ async fn a_terminated_server_saves_what_runs_and_exits_with_0() -> Result<()> {
     let browser = ground.browser_of(&id)?;
     program.stop().await?;
     ensure!(test_kill_process(browser).is_err(), "the browser outlived the server");
-    ensure!(ground.work_dirs()?.is_empty(), "{:?}", ground.work_dirs()?);
+    ground.require_no_files().await?;
 
     let program = ground.program().await?;
     let saved = session(&program, &id).await?;
@@ -215,7 +220,7 @@ async fn a_save_that_fails_keeps_the_head_and_is_made_at_the_next_start() -> Res
     let program = ground.program().await?;
     let mended = program.data(Method::GET, "/v1/profiles/p", None).await?;
     ensure!(mended["status"] == "active" && mended["revision"] == 2, "{mended}");
-    ensure!(ground.work_dirs()?.is_empty(), "{:?}", ground.work_dirs()?);
+    ground.require_no_files().await?;
     program.stop().await
 }
 
@@ -269,7 +274,7 @@ async fn twenty_sessions_at_once_and_a_small_server() -> Result<()> {
     let memory = memory.max(Some(program.resident_bytes()?)).context("there were sessions")?;
     ensure!(memory < MEMORY, "the server process held {} MiB", memory >> 20);
     ground.require_all_kept(&program, "many-7").await?;
-    ensure!(ground.work_dirs()?.is_empty(), "{:?}", ground.work_dirs()?);
+    ground.require_no_files().await?;
     program.stop().await
 }
 

@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
 use super::admission::Place;
+use super::finish::Files;
 use super::handle::{Running, SessionHandle, SessionState};
 use super::record::{EndReason, SessionStatus};
 use super::request::SessionRequest;
@@ -69,10 +70,11 @@ impl Driver {
     ) {
         gauge!("roadstead_sessions").increment(1.0);
         let began = Instant::now();
-        match self.start(&caller, &request, &mut ready).await {
+        let files = match self.start(&caller, &request, &mut ready).await {
             Err(error) => {
                 counter!("roadstead_session_starts_total", "outcome" => "failed").increment(1);
                 drop(ready.send(Err(error)));
+                Files::Worthless
             }
             Ok(mut live) => {
                 counter!("roadstead_session_starts_total", "outcome" => "ok").increment(1);
@@ -89,12 +91,15 @@ impl Driver {
                     Ok(()) => self.watch(&mut live).await,
                     Err(_) => EndReason::Requested,
                 };
-                self.finish(live, reason).await;
+                self.finish(live, reason).await
             }
-        }
+        };
         self.context.live().remove(&self.handle.id());
         self.publisher.send_replace(SessionState::Ended);
         gauge!("roadstead_sessions").decrement(1.0);
+        if files == Files::Worthless {
+            self.remove_files().await;
+        }
     }
 
     /// Admits the session and brings its browser up. When that fails, the failure is on record and nothing is left.

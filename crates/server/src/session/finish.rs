@@ -1,7 +1,7 @@
 //! Ending a session: capture, close, save, clean up, and put it on record, in this order.
 //!
 //! Bytes come before rows and rows before the clean-up, so that a crash at any point leaves garbage at worst, and the
-//! work dir as long as something in it is unsaved.
+//! work dir as long as something in it is unsaved. Nobody waits for the clean-up: the end is published before it.
 
 use std::time::Duration;
 
@@ -20,9 +20,18 @@ const NEVER_STARTED: &str = "The session's browser never started, so there was n
 /// How long a browser may take to end after SIGTERM before it gets SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(5);
 
+/// What is to become of a session's files once its end is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Files {
+    /// Everything in them is saved, or wanted by nobody.
+    Worthless,
+    /// A profile is still owed them.
+    Owed,
+}
+
 impl Driver {
-    /// Ends a session that ran.
-    pub(super) async fn finish(&mut self, live: Live, reason: EndReason) {
+    /// Ends a session that ran. Returns what is to become of its files.
+    pub(super) async fn finish(&mut self, live: Live, reason: EndReason) -> Files {
         let began = tokio::time::Instant::now();
         self.publisher.send_replace(SessionState::Stopping(reason));
         let found = self.close_to_sinks().await;
@@ -47,16 +56,16 @@ impl Driver {
         };
         let receipts = self.context.profiles.save_all(&save, sinks).await;
         let (status, detail) = verdict(reason, &exit, &receipts);
-        if found.is_some() && !receipts.iter().any(is_failed) {
-            self.remove_files().await;
-        } else {
-            warn!("the session's files are kept: the next start tries to save them again");
-        }
         self.record_end(status, reason, detail.as_deref()).await;
         info!(
             status = status.as_str(), reason = reason.as_str(), browser.ending = ?exit.how,
             saves = receipts.len(), duration_ms = millis(began.elapsed()), "session ended"
         );
+        if found.is_some() && !receipts.iter().any(is_failed) {
+            return Files::Worthless;
+        }
+        warn!("the session's files are kept: the next start tries to save them again");
+        Files::Owed
     }
 
     /// Puts on record that a session never ran. What it would have been saved into is told so.
@@ -64,7 +73,6 @@ impl Driver {
         if let Some(sinks) = self.close_to_sinks().await {
             self.context.profiles.abandon_all(self.handle.id(), &sinks, NEVER_STARTED).await;
         }
-        self.remove_files().await;
         let reason = if self.context.lifecycle.soft().is_cancelled() {
             EndReason::Shutdown
         } else {
@@ -99,7 +107,8 @@ impl Driver {
         exit
     }
 
-    async fn remove_files(&self) {
+    /// Removes the session's files.
+    pub(super) async fn remove_files(&self) {
         let work = self.work.clone();
         let removed = tokio::task::spawn_blocking(move || work.remove()).await;
         if let Err(problem) = removed.expect("removing files does not panic") {
