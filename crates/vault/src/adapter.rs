@@ -210,3 +210,48 @@ pub(crate) fn named_by_content(meta: &ObjectMeta) -> Option<(Id, u32)> {
 fn stored_size(bytes: u64) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::store::Bridge;
+
+    fn adapter() -> Adapter {
+        let store = Store::new(Arc::new(InMemory::new()), Bridge::Direct);
+        Adapter::new(store, RepositoryId::random(), Some(Arc::new(ObjectCache::new())), None)
+    }
+
+    #[test]
+    fn nothing_is_written_after_the_end() {
+        let adapter = adapter();
+        let write = |id: &Id| adapter.write_bytes(FileType::Pack, id, false, vec![1].into());
+        let (before, after) = (Id::random(), Id::random());
+        write(&before).unwrap();
+        adapter.end();
+        assert!(write(&after).is_err());
+        assert_eq!(adapter.list(FileType::Pack).unwrap(), [before]);
+    }
+
+    #[test]
+    fn a_part_is_cut_out_wherever_it_lies() {
+        let adapter = adapter();
+        let length = usize::try_from(2 * STRETCH_BYTES + 100).unwrap();
+        let bytes: Vec<u8> = (0..length).map(|at| (at >> 8).to_le_bytes()[0] ^ at.to_le_bytes()[0]).collect();
+        let id = Id::random();
+        adapter.write_bytes(FileType::Pack, &id, false, bytes.clone().into()).unwrap();
+        // Backwards, so that stretches overlap, and back and forth, so that they are used again.
+        let starts = [2_097_100, 1_048_000, 0, 5, 1_048_570, 2_097_151, 7, length - 10];
+        for cacheable in [false, true] {
+            for start in starts {
+                let offset = u32::try_from(start).unwrap();
+                let part = adapter.read_partial(FileType::Pack, &id, cacheable, offset, 10).unwrap();
+                assert_eq!(part, bytes[start..start + 10], "{start}");
+            }
+            let beyond = u32::try_from(length - 5).unwrap();
+            let error = adapter.read_partial(FileType::Pack, &id, cacheable, beyond, 10).unwrap_err();
+            assert!(error.display_log().contains("ends before"), "{}", error.display_log());
+        }
+    }
+}

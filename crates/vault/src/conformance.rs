@@ -42,10 +42,12 @@ pub async fn run(backend: &Backend) {
     keys::a_key_object_of_another_repository_is_refused(backend).await;
     keys::deletion_is_final(backend).await;
     keys::deletion_resumes_and_repeats(backend).await;
+    keys::a_deletion_beside_a_commit_leaves_nothing(backend).await;
     damage::a_sound_repository_has_no_problems(backend).await;
     damage::a_flipped_bit_is_found(backend).await;
     damage::a_truncated_pack_is_found(backend).await;
     damage::a_missing_pack_is_found(backend).await;
+    damage::exchanged_packs_are_found(backend).await;
     damage::damaged_metadata_is_found(backend).await;
 }
 

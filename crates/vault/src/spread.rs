@@ -31,3 +31,27 @@ pub fn spread_subdirectories(directory: &Path) -> Result<(), VaultError> {
     };
     mark().map_err(|error| VaultError::file("prepare", directory, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_marked_where_marks_exist() {
+        let directory = tempfile::tempdir().unwrap();
+        spread_subdirectories(directory.path()).unwrap();
+        spread_subdirectories(directory.path()).unwrap();
+        let statfs = rustix::fs::statfs(directory.path()).unwrap();
+        if statfs.f_type == 0xef53 {
+            let flags = ioctl_getflags(File::open(directory.path()).unwrap()).unwrap();
+            assert!(flags.contains(IFlags::TOPDIR), "ext4 has the mark: {flags:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_directory_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("missing");
+        assert!(matches!(spread_subdirectories(&missing), Err(VaultError::File { .. })));
+    }
+}

@@ -96,6 +96,17 @@ pub(super) async fn a_missing_pack_is_found(backend: &Backend) {
     damaged.expect_found(true).await;
 }
 
+/// Two packs of one repository change places: each decrypts, and none is what its name says.
+pub(super) async fn exchanged_packs_are_found(backend: &Backend) {
+    let damaged = Damaged::prepare(backend).await;
+    let packs = damaged.fixture.objects_in("data").await;
+    let other =
+        packs.into_iter().find(|(path, bytes)| *path != damaged.pack && bytes.len() == damaged.bytes.len());
+    let (_, other) = other.expect("the two files of noise take the same room");
+    damaged.fixture.put(&damaged.pack, other).await;
+    damaged.expect_found(true).await;
+}
+
 /// Snapshots, indexes, directory trees and the configuration: each is named, none stops the check.
 pub(super) async fn damaged_metadata_is_found(backend: &Backend) {
     let damaged = Damaged::prepare(backend).await;

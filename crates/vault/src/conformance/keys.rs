@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Backend, Fixture, Tree};
-use crate::{RootKey, VaultError};
+use crate::{CommitOptions, RootKey, VaultError};
 
 pub(super) async fn creating_again_changes_nothing(backend: &Backend) {
     let fixture = Fixture::new(backend).await;
@@ -98,4 +98,16 @@ pub(super) async fn deletion_resumes_and_repeats(backend: &Backend) {
     }
     let listed = fixture.vault.list_repositories().await.expect("a list");
     assert!(!listed.contains(&fixture.repository));
+}
+
+/// Whichever comes first, nothing is left: a commit that is running is waited for, a later one finds no key.
+pub(super) async fn a_deletion_beside_a_commit_leaves_nothing(backend: &Backend) {
+    let fixture = Fixture::new(backend).await;
+    let from = fixture.directory(&Tree::sample());
+    let commit = fixture.vault.commit(&fixture.repository, from.path(), CommitOptions::default());
+    let (commit, deleted) =
+        futures_util::future::join(commit, fixture.vault.delete(&fixture.repository)).await;
+    assert!(matches!(commit, Ok(_) | Err(VaultError::NoSuchRepository(_))), "{commit:?}");
+    deleted.expect("a deletion succeeds");
+    assert_eq!(fixture.objects().await, BTreeMap::new());
 }
