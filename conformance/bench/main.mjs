@@ -33,7 +33,7 @@ try {
 // Create, without a profile and with one of about 2.5 MB, against spawning the bare binary until its first page answers.
 async function starts(build) {
   const profile = `start-${build.name}`;
-  const bytes = await server.makeProfile(profile, build, `${site.url}/fill?bytes=1500000`);
+  const bytes = await server.makeProfile(profile, build, `${site.url}/fill?bytes=2200000`);
   const [bare, empty, loaded] = [[], [], []];
   for (let round = -1; round < rounds; round++) {
     const results = [
@@ -55,8 +55,8 @@ async function starts(build) {
 // persistent context, open a page, close, pack again.
 async function lifecycles(build) {
   const profile = `life-${build.name}`;
-  await server.makeProfile(profile, build, `${site.url}/fill?bytes=1500000`);
-  const archive = await makeArchive(build, scratch, `${site.url}/fill?bytes=1500000`);
+  await server.makeProfile(profile, build, `${site.url}/fill?bytes=2200000`);
+  const archive = await makeArchive(build, scratch, `${site.url}/fill?bytes=2200000`);
   const [ours, hand] = [[], []];
   for (let round = -1; round < rounds; round++) {
     const one = await timed(() => server.lifecycle(build, profile, `${site.url}/plain`));

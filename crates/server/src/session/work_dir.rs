@@ -25,7 +25,7 @@ use anyhow::{Context as _, bail};
 use roadstead_api::SessionId;
 use roadstead_browser::{UserId, give_to};
 use sha2::{Digest as _, Sha256};
-use tracing::info;
+use tracing::{info, warn};
 
 /// The directory that holds every session's own, and the user that those belong to.
 #[derive(Clone, Debug)]
@@ -53,6 +53,10 @@ impl WorkRoot {
                 "the work directory {} belongs to somebody else; remove it and start again",
                 root.display()
             );
+        }
+        // Session directories come and go, and ext4 is slow to make files where many were deleted a moment ago.
+        if let Err(error) = roadstead_vault::spread_subdirectories(&root) {
+            warn!(%error, "the work directory could not be marked: starting sessions may be slower");
         }
         Ok(Self { root, owner })
     }
