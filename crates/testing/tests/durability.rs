@@ -216,10 +216,18 @@ async fn a_save_that_fails_keeps_the_head_and_is_made_at_the_next_start() -> Res
     std::fs::remove_file(&vault)?;
     std::fs::rename(&aside, &vault)?;
     ground.require_all_kept(&program, "p").await?;
+    let later = create(&program, json!({"name": "p", "persist": true})).await?;
+    end(&program, text(&later["id"])).await?;
     program.stop().await?;
+
     let program = ground.program().await?;
     let mended = program.data(Method::GET, "/v1/profiles/p", None).await?;
-    ensure!(mended["status"] == "active" && mended["revision"] == 2, "{mended}");
+    ensure!(
+        mended["status"] == "active" && mended["revision"] == 2,
+        "what ended later stays the head: {mended}"
+    );
+    let (_, revisions) = ground.command(&["profiles", "revisions", "p"])?;
+    ensure!(revisions.lines().count() == 3 && revisions.contains("recovered"), "{revisions}");
     ground.require_no_files().await?;
     program.stop().await
 }

@@ -48,7 +48,7 @@ pub struct NewRevision<'a> {
 /// Whether a revision found its profile.
 #[derive(Debug)]
 pub enum Published {
-    /// It is the profile's head now; the receipt says so, and is stored.
+    /// It is stored, and so is the receipt.
     Saved(Receipt),
     /// The profile was deleted meanwhile; nothing was written.
     ProfileGone,
@@ -218,6 +218,9 @@ impl Db {
     }
 
     /// Publishes a revision: gives it its number, makes it the head, and stores the sink's receipt, all or nothing.
+    ///
+    /// A save that is made late, since it failed when its session ended, does not replace the head of a session that
+    /// ended after it: it would bring back an older state.
     pub async fn publish_revision(
         &self,
         new: &NewRevision<'_>,
@@ -238,15 +241,7 @@ impl Db {
         };
         let number = row::count(&next, "number")?;
         insert_revision(&mut tx, new, number).await?;
-        sqlx::query(
-            "UPDATE profiles SET head = ?, status = 'active', status_reason = NULL, updated_at = ? WHERE id = ?",
-        )
-        .bind(row::to_sql(number))
-        .bind(clock::now().as_millisecond())
-        .bind(&profile)
-        .execute(&mut *tx)
-        .await
-        .map_err(fault)?;
+        move_head(&mut tx, new, number).await?;
         let receipt = receipt(number);
         sqlx::query("UPDATE sinks SET state = 'saved', receipt = ? WHERE session_id = ? AND profile_id = ?")
             .bind(to_json(&receipt))
@@ -267,8 +262,31 @@ impl Db {
         reason: &str,
         receipt: &Receipt,
     ) -> Result<()> {
+        self.give_up_save(session, profile, "failed", reason, receipt).await
+    }
+
+    /// Gives up a save that cannot be tried again, since nothing is left to be saved; the profile says why.
+    pub async fn abandon_save(
+        &self,
+        session: SessionId,
+        profile: ProfileId,
+        reason: &str,
+        receipt: &Receipt,
+    ) -> Result<()> {
+        self.give_up_save(session, profile, "dropped", reason, receipt).await
+    }
+
+    async fn give_up_save(
+        &self,
+        session: SessionId,
+        profile: ProfileId,
+        sink_state: &str,
+        reason: &str,
+        receipt: &Receipt,
+    ) -> Result<()> {
         let mut tx = self.write().await?;
-        sqlx::query("UPDATE sinks SET state = 'failed', receipt = ? WHERE session_id = ? AND profile_id = ?")
+        sqlx::query("UPDATE sinks SET state = ?, receipt = ? WHERE session_id = ? AND profile_id = ?")
+            .bind(sink_state)
             .bind(to_json(receipt))
             .bind(session.to_string())
             .bind(profile.to_string())
@@ -283,18 +301,6 @@ impl Db {
             .await
             .map_err(fault)?;
         tx.commit().await.map_err(fault)
-    }
-
-    /// Gives up a save that cannot be tried again, since nothing is left to be saved.
-    pub async fn abandon_save(
-        &self,
-        session: SessionId,
-        profile: ProfileId,
-        reason: &str,
-        receipt: &Receipt,
-    ) -> Result<()> {
-        self.fail_save(session, profile, reason, receipt).await?;
-        self.drop_sink(session, profile, receipt).await
     }
 
     /// Lists a profile's revisions, newest first.
@@ -354,6 +360,24 @@ async fn insert_revision(tx: &mut SqliteConnection, new: &NewRevision<'_>, numbe
     .bind(to_json(&new.cookies))
     .bind(new.browser_version)
     .bind(new.cause)
+    .execute(tx)
+    .await
+    .map_err(fault)?;
+    Ok(())
+}
+
+async fn move_head(tx: &mut SqliteConnection, new: &NewRevision<'_>, number: u64) -> Result<()> {
+    sqlx::query(
+        "UPDATE profiles SET status = 'active', status_reason = NULL, updated_at = ?, head = CASE
+             WHEN EXISTS (SELECT 1 FROM revisions r JOIN sessions s ON s.id = ?
+                 WHERE r.profile_id = profiles.id AND r.number = profiles.head AND r.saved_at > s.ended_at)
+             THEN head ELSE ? END
+         WHERE id = ?",
+    )
+    .bind(clock::now().as_millisecond())
+    .bind(new.session.to_string())
+    .bind(row::to_sql(number))
+    .bind(new.profile.to_string())
     .execute(tx)
     .await
     .map_err(fault)?;
