@@ -23,6 +23,8 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod error;
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;

@@ -35,6 +35,7 @@ impl Store {
     }
 
     pub(crate) fn get(&self, path: &Path) -> Result<Bytes> {
+        fail::fail_point!("vault-get", |why| Err(injected(why)));
         self.wait(async { self.objects.get(path).await?.bytes().await })
     }
 
@@ -46,12 +47,18 @@ impl Store {
     }
 
     pub(crate) fn put(&self, path: &Path, payload: PutPayload, mode: PutMode) -> Result<()> {
+        fail::fail_point!("vault-put", |why| Err(injected(why)));
         let options = PutOptions { mode, ..PutOptions::default() };
-        self.wait(self.objects.put_opts(path, payload, options)).map(drop)
+        self.wait(self.objects.put_opts(path, payload, options)).map(drop)?;
+        fail::fail_point!("vault-put-done");
+        Ok(())
     }
 
     pub(crate) fn delete(&self, path: &Path) -> Result<()> {
-        self.wait(self.objects.delete(path))
+        fail::fail_point!("vault-delete", |why| Err(injected(why)));
+        self.wait(self.objects.delete(path))?;
+        fail::fail_point!("vault-delete-done");
+        Ok(())
     }
 
     /// Deletes everything below `prefix`; what is gone already does not count as a failure.
@@ -85,6 +92,16 @@ impl Store {
             Bridge::Runtime(runtime) => runtime.block_on(work),
         }
     }
+}
+
+/// The error that a failpoint asked for: `full` is a full disk, anything else a broken one.
+#[cfg(feature = "failpoints")]
+fn injected(why: Option<String>) -> object_store::Error {
+    let kind = match why.as_deref() {
+        Some("full") => std::io::ErrorKind::StorageFull,
+        _ => std::io::ErrorKind::Other,
+    };
+    object_store::Error::Generic { store: "failpoint", source: std::io::Error::from(kind).into() }
 }
 
 impl fmt::Debug for Store {

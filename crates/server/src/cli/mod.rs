@@ -82,6 +82,10 @@ pub fn main() -> ExitCode {
     // Whatever this process or a browser creates is for its owner alone, unless somebody says otherwise.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     start_logging();
+    #[cfg(feature = "failpoints")]
+    if let Err(error) = crate::failpoints::arm() {
+        return fail(&error);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),

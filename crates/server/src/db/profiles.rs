@@ -226,6 +226,7 @@ impl Db {
         new: &NewRevision<'_>,
         receipt: impl FnOnce(u64) -> Receipt,
     ) -> Result<Published> {
+        fail::fail_point!("save-row", |_| Err(super::fault(sqlx::Error::PoolClosed)));
         let mut tx = self.write().await?;
         let profile = new.profile.to_string();
         let next = sqlx::query(

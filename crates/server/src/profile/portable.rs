@@ -73,8 +73,11 @@ impl PortableState {
         serde_json::to_writer(&mut file, self)?;
         file.flush()?;
         file.as_file().sync_all()?;
+        fail::fail_point!("portable-written");
         file.persist(state_dir.join(FILE_NAME)).map_err(|error| error.error)?;
-        fs::File::open(state_dir)?.sync_all()
+        fs::File::open(state_dir)?.sync_all()?;
+        fail::fail_point!("portable-renamed");
+        Ok(())
     }
 
     /// Tells whether another state would restore the same.

@@ -100,6 +100,7 @@ impl Profiles {
 
     async fn store(&self, save: &Save, sink: &Sink, began: Instant) -> Result<Published> {
         let report = self.commit(save, sink).await?;
+        fail::fail_point!("save-bytes-stored");
         let digest = report.snapshot.to_string();
         let parent = save.loaded.and_then(|(profile, number)| (profile == sink.profile).then_some(number));
         let new = NewRevision {
@@ -129,6 +130,7 @@ impl Profiles {
                 receipt(save.session, sink, SaveOutcome::Saved(saved), began)
             })
             .await?;
+        fail::fail_point!("save-row-stored");
         if matches!(published, Published::ProfileGone) {
             // Deleted while we committed: the commit may have brought the repository back.
             self.delete_repository(sink.profile).await?;

@@ -96,6 +96,7 @@ impl Driver {
         };
         self.context.live().remove(&self.handle.id());
         self.publisher.send_replace(SessionState::Ended);
+        fail::fail_point!("session-end-recorded");
         gauge!("roadstead_sessions").decrement(1.0);
         if files == Files::Worthless {
             self.remove_files().await;
