@@ -195,6 +195,9 @@ impl WriteBackend for Adapter {
     }
 
     fn remove(&self, kind: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
+        if let Some(cache) = &self.cache {
+            cache.remove(self.repository, kind, id);
+        }
         let path = layout::object(self.repository, kind, id);
         self.store.delete(&path).map_err(|error| self.failed("delete", kind, id, error))
     }

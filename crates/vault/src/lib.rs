@@ -10,6 +10,8 @@
 //! - Nothing that exists in the directory is silently left out: what cannot be read fails the commit.
 //! - [`Vault::checkout`] verifies every byte that it writes, writes only below the directory it was given, and never follows
 //!   a link.
+//! - While a repository is [`Closed`] nobody else reads or writes it, in this process or, for a local directory, in another.
+//!   A prune that is cut off anywhere leaves every kept snapshot whole, and the next one finishes it.
 //! - After [`Vault::delete`] the bytes are unreadable even to someone who kept a copy of them and has the root key.
 //!
 //! An operation's way down: [`Vault`] takes the repository's lock and a permit, moves to a blocking thread, and calls
@@ -30,6 +32,8 @@ mod layout;
 mod links;
 mod locks;
 mod omissions;
+mod process_lock;
+mod prune;
 mod repository;
 mod repository_key;
 mod root_key;
@@ -42,6 +46,7 @@ mod vault;
 
 pub use error::VaultError;
 pub use ids::{InvalidId, RepositoryId, SnapshotId};
+pub use prune::{Closed, ObjectCounts, PrunePlan, PruneReport};
 pub use root_key::RootKey;
 pub use spread::spread_subdirectories;
-pub use vault::{CheckReport, CheckoutReport, CommitOptions, CommitReport, SnapshotInfo, Vault};
+pub use vault::{CheckReport, CheckoutReport, CommitOptions, CommitReport, Hold, SnapshotInfo, Vault};

@@ -1,7 +1,8 @@
 //! Who may work on a repository at the same time, within this process.
 //!
 //! Commits and checkouts go together. Making and deleting a repository goes alone, so that a deletion leaves nothing behind
-//! that a commit wrote meanwhile. Between processes the database decides.
+//! that a commit wrote meanwhile, and a prune takes nothing that one is about to need. Between processes see
+//! [`crate::process_lock`].
 
 use std::{
     collections::HashMap,
@@ -12,6 +13,7 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::RepositoryId;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
     Together,
     Alone,

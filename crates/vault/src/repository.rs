@@ -63,6 +63,23 @@ impl Opened {
 }
 
 impl Access<'_> {
+    /// Fails with [`VaultError::NoSuchRepository`] when there is none, or when its key does not unwrap.
+    pub(crate) fn require(&self) -> Result<(), VaultError> {
+        self.require_key().map(drop)
+    }
+
+    /// Tells whether the repository has been made, all of it.
+    pub(crate) fn exists(&self) -> Result<bool, VaultError> {
+        match self.require_key() {
+            Err(VaultError::NoSuchRepository(_)) => return Ok(false),
+            found => found?,
+        };
+        let (repository, adapter) = self.unopened(None)?;
+        let _end = EndOnDrop(adapter);
+        let found = repository.config_id();
+        found.map(|id| id.is_some()).map_err(|error| VaultError::from_rustic("find the repository", &error))
+    }
+
     /// Makes the repository, or completes one whose making was interrupted. One that exists is left as it is.
     pub(crate) fn create(&self) -> Result<(), VaultError> {
         const ACTION: &str = "create the repository";

@@ -96,6 +96,7 @@ impl Store {
 
 /// The error that a failpoint asked for: `full` is a full disk, anything else a broken one.
 #[cfg(feature = "failpoints")]
+#[expect(clippy::needless_pass_by_value, reason = "the failpoint gives it away")]
 fn injected(why: Option<String>) -> object_store::Error {
     let kind = match why.as_deref() {
         Some("full") => std::io::ErrorKind::StorageFull,

@@ -21,7 +21,9 @@ use crate::{
     RepositoryId, RootKey, SnapshotId, VaultError,
     cache::ObjectCache,
     check, checkout, commit, layout,
-    locks::{Locks, Share},
+    locks::{Lock, Locks, Share},
+    process_lock::ProcessLock,
+    prune::{Closed, ObjectCounts},
     repository::Access,
     store::{Bridge, Store},
 };
@@ -35,7 +37,7 @@ pub struct Vault {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     objects: Arc<dyn ObjectStore>,
     /// The directory, if the store is one.
     directory: Option<PathBuf>,
@@ -129,11 +131,7 @@ impl Vault {
     /// Keeps repositories in a directory, made when missing (mode 0700). Every write is synced to disk, the file and its
     /// directory both, before it counts.
     pub fn local(directory: &Path, root_key: RootKey) -> Result<Self, VaultError> {
-        let failed = |source| VaultError::file("create", directory, source);
-        match DirBuilder::new().mode(0o700).create(directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-            _ => sync_parent(directory).map_err(failed)?,
-        }
+        make_directory(directory)?;
         let store = LocalFileSystem::new_with_prefix(directory)
             .map_err(|source| VaultError::Store { action: "open the vault", source })?
             .with_fsync(true);
@@ -154,6 +152,14 @@ impl Vault {
 
     /// Makes a repository with a random key of its own. One that exists is left as it is; one half made is completed.
     pub async fn create(&self, repository: &RepositoryId) -> Result<(), VaultError> {
+        // Each save asks for it; whoever works on one that exists must not be waited for.
+        if self.run(repository, Share::Together, |access, _| access.exists()).await? {
+            return Ok(());
+        }
+        if let Some(directory) = &self.inner.directory {
+            // There must be something to lock.
+            make_directory(&directory.join(repository.to_string()))?;
+        }
         self.run(repository, Share::Alone, |access, _| access.create()).await
     }
 
@@ -166,8 +172,31 @@ impl Vault {
         from: &Path,
         options: CommitOptions,
     ) -> Result<CommitReport, VaultError> {
+        self.commit_held(repository, from, options).await.map(|(report, _hold)| report)
+    }
+
+    /// As [`Vault::commit`], and keeps the repository from being closed until the hold is dropped: whoever prunes it sees the
+    /// new snapshot only once the caller has put on record that it is wanted.
+    pub async fn commit_held(
+        &self,
+        repository: &RepositoryId,
+        from: &Path,
+        options: CommitOptions,
+    ) -> Result<(CommitReport, Hold), VaultError> {
         let from = from.to_owned();
-        self.run(repository, Share::Together, move |access, _| commit::commit(access, &from, &options)).await
+        let work = move |access: &Access<'_>, _: &Inner| commit::commit(access, &from, &options);
+        self.run_held(repository, Share::Together, work).await
+    }
+
+    /// Waits until nobody works on a repository, and keeps everybody else from it as long as the returned value lives.
+    pub async fn close(&self, repository: &RepositoryId) -> Result<Closed, VaultError> {
+        let ((), hold) = self.run_held(repository, Share::Alone, |access, _| access.require()).await?;
+        Ok(Closed::new(self.clone(), *repository, hold))
+    }
+
+    /// Counts a repository's objects. Cheap: it lists and reads nothing.
+    pub async fn object_counts(&self, repository: &RepositoryId) -> Result<ObjectCounts, VaultError> {
+        self.run(repository, Share::Together, |access, _| ObjectCounts::of(access)).await
     }
 
     /// Writes a snapshot's files into the directory `into`, which must be empty or missing. Its parent must exist.
@@ -240,17 +269,67 @@ impl Vault {
         share: Share,
         work: impl FnOnce(&Access<'_>, &Inner) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, VaultError> {
-        let (inner, id, store) = (self.inner.clone(), *repository, self.inner.store());
-        let lock = inner.locks.acquire(id, share).await;
+        self.run_held(repository, share, work).await.map(|(done, _hold)| done)
+    }
+
+    /// As [`Vault::run`], and the repository's lock comes back with the result.
+    async fn run_held<T: Send + 'static>(
+        &self,
+        repository: &RepositoryId,
+        share: Share,
+        work: impl FnOnce(&Access<'_>, &Inner) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<(T, Hold), VaultError> {
+        let id = *repository;
+        let in_process = self.inner.locks.acquire(id, share).await;
+        let between = self.lock_between_processes(id, share).await?;
+        let hold = Hold { _between: between, _in_process: in_process };
+        self.run_under(id, hold, work).await
+    }
+
+    /// Runs `work` under a lock that is held already.
+    pub(crate) async fn run_under<T: Send + 'static, H: Send + 'static>(
+        &self,
+        id: RepositoryId,
+        hold: H,
+        work: impl FnOnce(&Access<'_>, &Inner) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<(T, H), VaultError> {
+        let (inner, store) = (self.inner.clone(), self.inner.store());
         let permit = inner.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
         let span = tracing::debug_span!("vault", repository.id = %id);
         let done = spawn_blocking(move || {
-            let _held = (lock, permit);
+            let _permit = permit;
             let access =
                 Access { store: &store, root_key: &inner.root_key, id, cache: Some(inner.cache.clone()) };
-            span.in_scope(|| work(&access, &inner))
+            let done = span.in_scope(|| work(&access, &inner));
+            done.map(|done| (done, hold))
         });
         done.await.map_err(|error| aborted(&error))?
+    }
+
+    /// Takes a local repository's lock against other processes: before the permit, since they may hold it for long.
+    async fn lock_between_processes(
+        &self,
+        id: RepositoryId,
+        share: Share,
+    ) -> Result<Option<ProcessLock>, VaultError> {
+        let Some(directory) = &self.inner.directory else {
+            return Ok(None);
+        };
+        let directory = directory.join(id.to_string());
+        let locked = spawn_blocking(move || {
+            ProcessLock::take(&directory, share)
+                .map_err(|source| VaultError::file("lock", &directory, source))
+        });
+        locked.await.map_err(|error| aborted(&error))?
+    }
+}
+
+fn make_directory(directory: &Path) -> Result<(), VaultError> {
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(VaultError::file("create", directory, error))
+        }
+        _ => sync_parent(directory).map_err(|source| VaultError::file("create", directory, source)),
     }
 }
 
@@ -297,6 +376,19 @@ impl Inner {
         }
         std::fs::remove_dir_all(&directory).map_err(failed)?;
         sync_parent(&directory).map_err(failed)
+    }
+}
+
+/// Keeps a repository from being closed, or whoever holds it alone from being disturbed. Ends when it is dropped.
+pub struct Hold {
+    // Released in this order: whoever waits in this process then finds the other lock free.
+    _between: Option<ProcessLock>,
+    _in_process: Lock,
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hold").finish_non_exhaustive()
     }
 }
 
