@@ -87,7 +87,12 @@ pub(crate) fn plan_args(options: &LaunchOptions) -> Vec<String> {
         args.push("--test-type".to_owned());
     }
     args.extend(options.extra_args.iter().cloned());
-    args.push("about:blank".to_owned());
+    if options.restore_tabs {
+        // An address would be one more tab.
+        args.push("--restore-last-session".to_owned());
+    } else {
+        args.push("about:blank".to_owned());
+    }
     args
 }
 
@@ -128,6 +133,7 @@ mod tests {
             display: None,
             sandbox: true,
             run_as: None,
+            restore_tabs: false,
             extra_args: Vec::new(),
             launch_timeout: Duration::from_secs(1),
         }

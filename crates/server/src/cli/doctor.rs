@@ -154,6 +154,7 @@ async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) ->
         display: None,
         sandbox: browsers.sandbox,
         run_as: browsers.run_as,
+        restore_tabs: false,
         extra_args: Vec::new(),
         launch_timeout: browsers.launch_timeout,
     };
