@@ -4,5 +4,6 @@ pub mod answer;
 pub mod cdp;
 pub mod demo_site;
 pub mod fake_browser;
+pub mod ground;
 pub mod program;
 pub mod server;
