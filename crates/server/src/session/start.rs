@@ -34,6 +34,8 @@ pub struct BrowserSetup {
     pub sandbox: bool,
     /// The X display for full Chromium.
     pub display: Option<String>,
+    /// The operator's own arguments.
+    pub extra_args: Vec<String>,
     /// How long a browser may take to answer for the first time.
     pub launch_timeout: Duration,
 }
@@ -56,6 +58,7 @@ impl BrowserSetup {
             run_as: root.then_some(UserId { uid: chromium.run_as_uid, gid: chromium.run_as_gid }),
             sandbox: chromium.sandbox,
             display: chromium.display.clone(),
+            extra_args: chromium.extra_args.iter().map(|arg| arg.as_str().to_owned()).collect(),
             launch_timeout: Duration::from_secs(config.sessions.start_seconds),
         }
     }
@@ -89,7 +92,7 @@ impl BrowserSetup {
             display: if browser.headless { None } else { self.display.clone() },
             sandbox: self.sandbox,
             run_as: self.run_as,
-            extra_args: Vec::new(),
+            extra_args: self.extra_args.clone(),
             launch_timeout: self.launch_timeout,
         })
     }
