@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A page of a browser, or a frame within one, over a connection of its own. Dropping it disconnects, and ends nothing.
+/// The first page of a browser, over a connection of its own. Dropping it disconnects, and ends nothing.
 #[derive(Debug)]
 pub struct Page {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -27,48 +27,16 @@ pub struct Page {
 impl Page {
     /// Connects to `cdp_url` and attaches to the page that every session starts with.
     pub async fn open(cdp_url: &str) -> Result<Self> {
-        let mut page = Self::connect(cdp_url).await?;
-        let first = page.target(|target| target["type"] == "page").await?;
-        page.attach(&first.context("a session starts with a page")?).await?;
-        Ok(page)
-    }
-
-    /// Connects to `cdp_url` and attaches to a frame of another site within a page, once there is one that shows `url`.
-    pub async fn open_frame(cdp_url: &str, url: &str) -> Result<Self> {
-        let mut page = Self::connect(cdp_url).await?;
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let shown = |target: &Value| target["type"] == "iframe" && target["url"] == url;
-            if let Some(frame) = page.target(shown).await? {
-                page.attach(&frame).await?;
-                return Ok(page);
-            }
-            if Instant::now() > deadline {
-                bail!("no frame ever showed {url}");
-            }
-            sleep(PAUSE).await;
-        }
-    }
-
-    async fn connect(cdp_url: &str) -> Result<Self> {
         let (socket, _) = connect_async(cdp_url).await.context("failed to connect to the browser")?;
-        Ok(Self { socket, session: None, last_id: 0 })
-    }
-
-    /// Returns the first target that `wanted` accepts.
-    async fn target(&mut self, wanted: impl Fn(&Value) -> bool) -> Result<Option<Value>> {
-        let mut targets = self.call("Target.getTargets", json!({})).await?;
-        let Value::Array(targets) = targets["targetInfos"].take() else {
-            bail!("a browser lists its targets");
-        };
-        Ok(targets.into_iter().find(wanted))
-    }
-
-    async fn attach(&mut self, target: &Value) -> Result<()> {
-        let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let attached = self.call("Target.attachToTarget", attach).await?;
-        self.session = attached["sessionId"].as_str().map(str::to_owned);
-        Ok(())
+        let mut page = Self { socket, session: None, last_id: 0 };
+        let targets = page.call("Target.getTargets", json!({})).await?;
+        let targets = targets["targetInfos"].as_array().context("a browser lists its targets")?;
+        let first =
+            targets.iter().find(|target| target["type"] == "page").context("a session starts with a page")?;
+        let attach = json!({"targetId": first["targetId"], "flatten": true});
+        let attached = page.call("Target.attachToTarget", attach).await?;
+        page.session = attached["sessionId"].as_str().map(str::to_owned);
+        Ok(page)
     }
 
     /// Calls a method of the page and returns its result. Events that arrive meanwhile are skipped.
@@ -120,6 +88,18 @@ impl Page {
     pub async fn visit(&mut self, url: &str) -> Result<()> {
         self.goto(url).await?;
         self.wait_for("document.readyState === 'complete'").await
+    }
+
+    /// Evaluates a JavaScript expression in the page's only frame, which must show the origins site's `/puppet`.
+    pub async fn evaluate_in_puppet(&mut self, expression: &str) -> Result<Value> {
+        let ask = format!(
+            "new Promise((resolve, reject) => {{
+                addEventListener('message', ({{ data }}) => 'error' in data ? reject(data.error) : resolve(data.value));
+                frames[0].postMessage({}, '*');
+            }})",
+            json!(expression)
+        );
+        self.evaluate(&ask).await
     }
 
     /// Waits until a JavaScript expression is true. While the page changes it has no value, and is asked again.

@@ -133,8 +133,13 @@ async fn record(State(recorder): State<Recorder>, request: Request, next: Next) 
 }
 
 fn cookies(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split("; ")).filter_map(|pair| pair.split_once('='));
+    // A cookie may hold any UTF-8, which is more than a header's text may.
+    let lines = headers.get_all(COOKIE).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    lines.flat_map(|line| split_cookies(&line)).collect()
+}
+
+fn split_cookies(line: &str) -> Vec<(String, String)> {
+    let pairs = line.split("; ").filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
@@ -142,6 +147,7 @@ fn router(recorder: Recorder) -> Router {
     Router::new()
         .route("/cookies", get(set_cookies))
         .route("/embed", get(embed))
+        .route("/puppet", get(async || Html(include_str!("../origins-site/puppet.html"))))
         .route("/secure-only", get(secure_only))
         .route("/cacheable.js", get(async || (cached(), "window.__loaded = (window.__loaded ?? 0) + 1;")))
         .route("/worker.js", get(async || (script(), include_str!("../origins-site/worker.js"))))
