@@ -3,11 +3,15 @@
 //! A key arrives with the feature that it steers. An unknown key is an error that names it, since a misspelt limit that
 //! is silently ignored is worse than a server that does not start. Nothing here holds a secret.
 
+mod extra_arg;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+
+pub use self::extra_arg::ExtraArg;
 
 /// The whole configuration; every section has defaults, so an empty file is a valid one.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -124,6 +128,8 @@ pub struct ChromiumConfig {
     pub run_as_uid: u32,
     /// That user's group, by numeric id.
     pub run_as_gid: u32,
+    /// More arguments for every browser, after the server's own.
+    pub extra_args: Vec<ExtraArg>,
 }
 
 /// Debian's `nobody`.
@@ -138,6 +144,7 @@ impl Default for ChromiumConfig {
             display: None,
             run_as_uid: NOBODY,
             run_as_gid: NOBODY,
+            extra_args: Vec::new(),
         }
     }
 }
@@ -207,12 +214,20 @@ mod tests {
             "[profile]\nkeep_last = 0",
             "[profile]\nmax_bytes = 0",
             "[profile]\nkeep_days = -1",
+            "[chromium]\nextra_args = [\"--no-sandbox\"]",
             "[server]\npublic_url = \"ftp://x\"",
             "[server]\npublic_url = \"https://x/path\"",
             "[server]\npublic_url = \"x\"",
         ] {
             assert!(Config::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn extra_arguments_keep_their_order() {
+        let config = Config::parse("[chromium]\nextra_args = [\"--lang=de\", \"--mute-audio\"]").unwrap();
+        let args: Vec<_> = config.chromium.extra_args.iter().map(ExtraArg::as_str).collect();
+        assert_eq!(args, ["--lang=de", "--mute-audio"]);
     }
 
     #[test]

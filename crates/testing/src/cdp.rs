@@ -84,6 +84,24 @@ impl Page {
         Ok(())
     }
 
+    /// Goes to `url`, and waits until everything in it is loaded.
+    pub async fn visit(&mut self, url: &str) -> Result<()> {
+        self.goto(url).await?;
+        self.wait_for("document.readyState === 'complete'").await
+    }
+
+    /// Evaluates a JavaScript expression in the page's only frame, which must show the origins site's `/puppet`.
+    pub async fn evaluate_in_puppet(&mut self, expression: &str) -> Result<Value> {
+        let ask = format!(
+            "new Promise((resolve, reject) => {{
+                addEventListener('message', ({{ data }}) => 'error' in data ? reject(data.error) : resolve(data.value));
+                frames[0].postMessage({}, '*');
+            }})",
+            json!(expression)
+        );
+        self.evaluate(&ask).await
+    }
+
     /// Waits until a JavaScript expression is true. While the page changes it has no value, and is asked again.
     pub async fn wait_for(&mut self, expression: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;

@@ -155,7 +155,7 @@ async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) ->
         sandbox: browsers.sandbox,
         run_as: browsers.run_as,
         restore_tabs: false,
-        extra_args: Vec::new(),
+        extra_args: browsers.extra_args.clone(),
         launch_timeout: browsers.launch_timeout,
     };
     let launched = Browser::launch(&options).await;

@@ -37,6 +37,8 @@ pub struct BrowserSetup {
     pub sandbox: bool,
     /// The X display for full Chromium.
     pub display: Option<String>,
+    /// The operator's own arguments.
+    pub extra_args: Vec<String>,
     /// How long a browser may take to answer for the first time.
     pub launch_timeout: Duration,
     /// The major version of each binary, and which file said so.
@@ -64,6 +66,7 @@ impl BrowserSetup {
             run_as: root.then_some(UserId { uid: chromium.run_as_uid, gid: chromium.run_as_gid }),
             sandbox: chromium.sandbox,
             display: chromium.display.clone(),
+            extra_args: chromium.extra_args.iter().map(|arg| arg.as_str().to_owned()).collect(),
             launch_timeout: Duration::from_secs(config.sessions.start_seconds),
             versions: Arc::default(),
         }
@@ -115,7 +118,7 @@ impl BrowserSetup {
             sandbox: self.sandbox,
             run_as: self.run_as,
             restore_tabs,
-            extra_args: Vec::new(),
+            extra_args: self.extra_args.clone(),
             launch_timeout: self.launch_timeout,
         })
     }
