@@ -39,6 +39,12 @@ impl Page {
         Ok(page)
     }
 
+    /// Connects to one page's own address, as `/v1/sessions/{id}/pages` has it.
+    pub async fn open_page(cdp_url: &str) -> Result<Self> {
+        let (socket, _) = connect_async(cdp_url).await.context("failed to connect to the page")?;
+        Ok(Self { socket, session: None, last_id: 0 })
+    }
+
     /// Calls a method of the page and returns its result. Events that arrive meanwhile are skipped.
     pub async fn call(&mut self, method: &str, params: Value) -> Result<Value> {
         self.last_id += 1;

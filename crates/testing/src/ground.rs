@@ -79,12 +79,21 @@ impl Ground {
         wait_until("no session's files are left", || self.work_dirs().is_ok_and(|dirs| dirs.is_empty())).await
     }
 
+    /// Counts the snapshots in the vault.
+    pub fn snapshots(&self) -> Result<usize> {
+        let mut count = 0;
+        for repository in std::fs::read_dir(self.data().join("vault"))? {
+            count += std::fs::read_dir(repository?.path().join("snapshots"))?.count();
+        }
+        Ok(count)
+    }
+
     /// Runs a statement on the database, and returns the first value of what it yields.
     pub fn database(&self, statement: &str) -> Result<String> {
         let output = std::process::Command::new("python3")
             .args([
                 "-c",
-                "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()[0])",
+                "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); print(c.execute(sys.argv[2]).fetchone()[0]); c.commit()",
             ])
             .arg(self.data().join("roadstead.db"))
             .arg(statement)

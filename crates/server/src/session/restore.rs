@@ -331,10 +331,12 @@ async fn open_tab(mux: &Mux, page: &str, tab: &Tab) -> Result<(), CallError> {
     let source = json!({"source": script, "runImmediately": false});
     let added = call("Page.addScriptToEvaluateOnNewDocument", source, CALL_TIMEOUT).await?;
     let navigated = call("Page.navigate", json!({"url": tab.url}), PAGE_TIMEOUT).await;
+    // A page without scripts of its own has no place yet for ours to run in; this makes one.
+    let asked = call("Runtime.evaluate", json!({"expression": "0"}), PAGE_TIMEOUT).await;
     let remove = json!({"identifier": added["identifier"]});
     call("Page.removeScriptToEvaluateOnNewDocument", remove, CALL_TIMEOUT).await?;
     mux.detach(&session, CALL_TIMEOUT).await?;
-    match navigated {
+    match navigated.and(asked) {
         // It goes on loading.
         Ok(_) | Err(CallError::TimedOut) => Ok(()),
         Err(problem) => Err(problem),
