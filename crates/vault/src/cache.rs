@@ -47,7 +47,6 @@ impl ObjectCache {
         }
     }
 
-    /// Forgets an object that is about to be deleted.
     pub(crate) fn remove(&self, repository: RepositoryId, kind: FileType, id: &Id) {
         self.0.remove(&(repository, kind as u8, *id));
     }

@@ -1,203 +1,175 @@
-//! Letting snapshots go, and making one index and few packs out of many: first a look, then the deed.
+//! Removing snapshots and the bytes that only they needed, and merging what many commits left in small pieces.
 //!
-//! Snapshots go first, then what no snapshot needs. The library writes what it keeps of half-used packs anew, then the index of
-//! it all, and only then deletes old indexes and old packs: cut off anywhere, what is kept can be read.
+//! The library plans and rewrites; what is ours is the order and the refusals. Everything that is kept must be readable before
+//! anything is removed, snapshots go before what they need, and new packs and indexes are stored before old ones go.
 
 use std::{
     collections::BTreeSet,
-    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use rustic_core::{
-    FileType, LimitOption, Open, PruneOptions, Repository, RusticError,
+    LimitOption, OpenStatus, PruneOptions, Repository, RusticError,
     repofile::{SnapshotFile, SnapshotId as StoredId},
 };
 
 use crate::{
-    RepositoryId, SnapshotId, Vault, VaultError, adapter, error::describe, layout, repository::Access,
-    vault::Hold,
+    ObjectCounts, SnapshotId, VaultError, cache::ObjectCache, check, counts, error::describe,
+    repository::Access,
 };
 
 const ACTION: &str = "prune the repository";
 
-/// How much of a repository may be unused afterwards, in per cent of what is used. Getting at the last of it would mean
-/// writing packs of megabytes anew for the sake of kilobytes.
-const TOLERATED_PERCENT: u64 = 5;
+/// Bytes of file contents that may stay though no snapshot needs them, in per cent of those that are needed. Rewriting a pack
+/// for the last few of them would cost more writing than the room is worth. Directories are always rewritten.
+const MAX_UNUSED_PERCENT: u64 = 10;
 
-/// A repository that nobody else works on. Dropping it opens it again.
-pub struct Closed {
-    vault: Vault,
-    repository: RepositoryId,
-    /// Shared with work that may outlive a dropped future.
-    hold: Arc<Hold>,
-}
-
-/// What a prune would do.
+/// What a prune would do. Made by [`Closed::plan_prune`](crate::Closed::plan_prune).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrunePlan {
     /// The snapshots that go.
-    pub snapshots: Vec<SnapshotId>,
-    /// How many packs go because nothing in them is needed.
+    pub removed: Vec<SnapshotId>,
+    /// How many stay.
+    pub kept: u64,
+    /// Snapshots that should be kept and are not there. A plan that has any is refused when it is to run: their bytes may be
+    /// all that is left of them.
+    pub missing: Vec<SnapshotId>,
+    /// Packs that nothing needs any more, or that an interrupted operation left.
     pub packs_removed: u64,
-    /// How many packs are written anew, because they are half used or too small.
+    /// Packs that are read, written anew without what nothing needs, merged with others, and removed.
     pub packs_rewritten: u64,
-    /// How many index files are made one.
-    pub indexes: u64,
-    /// How many bytes are freed, without those of the snapshots themselves.
+    /// Bytes of packs that would be freed, without headers.
     pub bytes_freed: u64,
+    /// Bytes of packs that would be written anew, without headers.
+    pub bytes_rewritten: u64,
+    /// Index files there are. Every opening of the repository reads all.
+    pub indexes: u64,
+    /// How many of them would be merged into new ones of up to 50,000 entries.
+    pub indexes_merged: u64,
 }
 
-/// What a prune did.
+/// What a prune did. Made by [`Closed::run_prune`](crate::Closed::run_prune).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PruneReport {
-    /// How many snapshots went.
-    pub snapshots: u64,
-    /// How many bytes the repository has lost.
-    pub bytes_freed: u64,
-    /// What is left.
-    pub left: ObjectCounts,
+    /// Snapshots that were removed.
+    pub snapshots_removed: u64,
+    /// Bytes of packs that were written anew, without headers.
+    pub bytes_rewritten: u64,
+    /// The repository before.
+    pub before: ObjectCounts,
+    /// The repository after.
+    pub after: ObjectCounts,
     /// How long it took.
     pub duration: Duration,
 }
 
-/// How many objects a repository has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ObjectCounts {
-    /// Snapshots.
-    pub snapshots: u64,
-    /// Index files: one more with each commit, until they are merged.
-    pub indexes: u64,
-    /// Packs of file contents and of directory trees.
-    pub packs: u64,
-    /// The bytes of all of these, as stored.
-    pub bytes: u64,
-}
-
-impl Closed {
-    pub(crate) fn new(vault: Vault, repository: RepositoryId, hold: Hold) -> Self {
-        Self { vault, repository, hold: Arc::new(hold) }
-    }
-
-    /// Looks what would go if only the snapshots in `keep` were kept, and does nothing.
-    ///
-    /// Errors: a snapshot that is to be kept is missing or cannot be read. Then nothing may go: what it needs is not known.
-    pub async fn plan_prune(&self, keep: &BTreeSet<SnapshotId>) -> Result<PrunePlan, VaultError> {
-        let keep = keep.clone();
-        self.run(move |access| plan(access, &keep)).await
-    }
-
-    /// Does what was planned on this very value: nothing can have changed since.
-    pub async fn run_prune(&self, plan: PrunePlan) -> Result<PruneReport, VaultError> {
-        self.run(move |access| run(access, &plan)).await
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Access<'_>) -> Result<T, VaultError> + Send + 'static,
-    ) -> Result<T, VaultError> {
-        let hold = self.hold.clone();
-        let done = self.vault.run_under(self.repository, hold, |access, _| work(access)).await;
-        done.map(|(done, _hold)| done)
-    }
-}
-
-impl fmt::Debug for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Closed").field("repository", &self.repository).finish_non_exhaustive()
-    }
-}
-
-impl ObjectCounts {
-    pub(crate) fn of(access: &Access<'_>) -> Result<Self, VaultError> {
-        let mut counts = Self::default();
-        counts.snapshots = counts.count(access, FileType::Snapshot)?;
-        counts.indexes = counts.count(access, FileType::Index)?;
-        counts.packs = counts.count(access, FileType::Pack)?;
-        Ok(counts)
-    }
-
-    fn count(&mut self, access: &Access<'_>, kind: FileType) -> Result<u64, VaultError> {
-        let listed = access.store.list(&layout::directory(access.id, kind));
-        let listed = listed.map_err(|source| VaultError::Store { action: "list the repository", source })?;
-        let mut count = 0;
-        for meta in listed.iter().filter(|meta| adapter::named_by_content(meta).is_some()) {
-            count += 1;
-            self.bytes += meta.size;
-        }
-        Ok(count)
-    }
-}
-
-fn plan(access: &Access<'_>, keep: &BTreeSet<SnapshotId>) -> Result<PrunePlan, VaultError> {
+pub(crate) fn plan(access: &Access<'_>, keep: &BTreeSet<SnapshotId>) -> Result<PrunePlan, VaultError> {
+    let access = &from_store(access);
     let (repository, _end) = access.open(None)?.into_parts();
-    let doomed = choose(&repository, keep)?;
-    let planned = repository.prune_plan(&options(&doomed)).map_err(failed)?;
-    let (size, packs) = (planned.stats.size_sum(), planned.stats.packs);
+    let present = snapshots(&repository)?;
+    let removed: Vec<_> = present.difference(keep).cloned().collect();
+    let planned = plan_data(access, &repository, &present, &removed)?;
+    let (stats, size) = (&planned.stats, planned.stats.size_sum());
     Ok(PrunePlan {
-        snapshots: doomed.iter().map(SnapshotId::from_stored).collect(),
-        packs_removed: packs.unused + planned.stats.packs_unref,
-        packs_rewritten: packs.repack,
-        indexes: planned.stats.index_files_rebuild,
-        bytes_freed: size.remove + size.repackrm + planned.stats.size_unref,
+        kept: (present.len() - removed.len()) as u64,
+        removed,
+        missing: keep.difference(&present).cloned().collect(),
+        packs_removed: stats.packs.unused
+            + stats.packs_unref
+            + stats.packs_to_delete.remove
+            + stats.packs_to_delete.keep,
+        packs_rewritten: stats.packs.repack,
+        bytes_freed: size.remove
+            + size.repackrm
+            + stats.size_unref
+            + stats.size_to_delete.remove
+            + stats.size_to_delete.keep,
+        bytes_rewritten: size.repack - size.repackrm,
+        indexes: stats.index_files,
+        indexes_merged: stats.index_files_rebuild,
     })
 }
 
-fn run(access: &Access<'_>, plan: &PrunePlan) -> Result<PruneReport, VaultError> {
+/// Plans anew: what is removed follows from what is stored now, however old `plan` is. Snapshots it does not name stay.
+pub(crate) fn run(access: &Access<'_>, plan: &PrunePlan) -> Result<PruneReport, VaultError> {
     let began = Instant::now();
-    let before = ObjectCounts::of(access)?;
+    if let Some(missing) = plan.missing.first() {
+        let reason = format!("snapshot {missing}, which is to be kept, is missing");
+        return Err(VaultError::Unprunable { repository: access.id, reason });
+    }
+    let access = &from_store(access);
     let (repository, _end) = access.open(None)?.into_parts();
-    let doomed: Vec<StoredId> = plan.snapshots.iter().map(SnapshotId::stored).collect();
-    repository.delete_snapshots(&doomed).map_err(failed)?;
-    let options = options(&[]);
-    let planned = repository.prune_plan(&options).map_err(failed)?;
-    repository.prune(&options, planned).map_err(failed)?;
-    let left = ObjectCounts::of(access)?;
+    let present = snapshots(&repository)?;
+    let removed: Vec<_> = plan.removed.iter().filter(|id| present.contains(id)).cloned().collect();
+    let planned = plan_data(access, &repository, &present, &removed)?;
+    // The library copies blobs by their place in a pack and does not look whether they are those the index promises.
+    for pack in planned.repack_packs() {
+        if let Some(problem) = check::read_pack(access, &pack) {
+            let reason = format!("pack {} {problem}", pack.to_hex().as_str());
+            return Err(VaultError::Unprunable { repository: access.id, reason });
+        }
+    }
+    let size = planned.stats.size_sum();
+    let before = counts::count(access)?;
+
+    let failed = |error: Box<RusticError>| VaultError::from_rustic(ACTION, &error);
+    repository.delete_snapshots(&stored(&removed)).map_err(failed)?;
+    repository.prune(&options(&removed), planned).map_err(failed)?;
+
     Ok(PruneReport {
-        snapshots: doomed.len() as u64,
-        bytes_freed: before.bytes.saturating_sub(left.bytes),
-        left,
+        snapshots_removed: removed.len() as u64,
+        bytes_rewritten: size.repack - size.repackrm,
+        before,
+        after: counts::count(access)?,
         duration: began.elapsed(),
     })
 }
 
-/// Chooses the snapshots that go: all that are not to be kept.
-fn choose<S: Open>(
-    repository: &Repository<S>,
-    keep: &BTreeSet<SnapshotId>,
-) -> Result<Vec<StoredId>, VaultError> {
-    let listed = repository.list::<StoredId>().map_err(failed)?;
-    let (kept, doomed): (Vec<_>, Vec<_>) =
-        listed.partition(|stored| keep.contains(&SnapshotId::from_stored(stored)));
-    let refused = |reason| Err(VaultError::Damaged { action: ACTION, reason });
-    if let Some(missing) = keep.iter().find(|id| !kept.contains(&id.stored())) {
-        return refused(format!("snapshot {missing}, which is to be kept, is missing"));
-    }
-    for stored in &kept {
-        if let Err(error) = repository.get_file::<SnapshotFile>(stored) {
-            let id = SnapshotId::from_stored(stored);
-            let reason = describe(&error);
-            return refused(format!("snapshot {id}, which is to be kept, cannot be read: {reason}"));
-        }
-    }
-    Ok(doomed)
+/// Reads from the store and not from memory, so that what is found readable is readable; each object once.
+fn from_store<'a>(access: &Access<'a>) -> Access<'a> {
+    Access { cache: Some(Arc::new(ObjectCache::new())), ..*access }
 }
 
-fn options(ignored: &[StoredId]) -> PruneOptions {
-    let mut options = PruneOptions::default();
-    // Nobody else is there who might need a pack a moment longer.
-    options.instant_delete = true;
-    // Each commit leaves a small pack or two; without a limit they all become one, however much that is.
-    options.max_repack = LimitOption::Unlimited;
-    options.max_unused = LimitOption::Percentage(TOLERATED_PERCENT);
-    // The chunks go on being what they are; they were verified when they were written.
-    options.fast_repack = true;
-    options.ignore_snaps = ignored.to_vec();
-    options
+fn snapshots(repository: &Repository<OpenStatus>) -> Result<BTreeSet<SnapshotId>, VaultError> {
+    let listed = repository.list::<StoredId>();
+    let listed = listed.map_err(|error| VaultError::from_rustic("list the snapshots", &error))?;
+    Ok(listed.map(|id| SnapshotId::from_stored(&id)).collect())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "to be named in map_err")]
-fn failed(error: Box<RusticError>) -> VaultError {
-    VaultError::from_rustic(ACTION, &error)
+fn stored(snapshots: &[SnapshotId]) -> Vec<StoredId> {
+    snapshots.iter().map(SnapshotId::stored).collect()
+}
+
+/// Plans what becomes of packs and indexes once `removed` are gone. The library reads every directory of every other snapshot, and
+/// fails if one of them, an entry of an index or a pack is missing; a snapshot itself it would not name.
+fn plan_data(
+    access: &Access<'_>,
+    repository: &Repository<OpenStatus>,
+    present: &BTreeSet<SnapshotId>,
+    removed: &[SnapshotId],
+) -> Result<rustic_core::PrunePlan, VaultError> {
+    let unprunable = |reason| VaultError::Unprunable { repository: access.id, reason };
+    let refused = |error: &RusticError, what: String| match VaultError::from_rustic(ACTION, error) {
+        VaultError::Damaged { .. } => unprunable(what + &describe(error)),
+        other => other,
+    };
+    let removed: BTreeSet<_> = removed.iter().collect();
+    for id in present.iter().filter(|id| !removed.contains(id)) {
+        let read = repository.get_file::<SnapshotFile>(&id.stored());
+        read.map_err(|error| refused(&error, format!("snapshot {id} cannot be read: ")))?;
+    }
+    let removed: Vec<_> = removed.into_iter().cloned().collect();
+    repository.prune_plan(&options(&removed)).map_err(|error| refused(&error, String::new()))
+}
+
+fn options(removed: &[SnapshotId]) -> PruneOptions {
+    PruneOptions::default()
+        .ignore_snaps(stored(removed))
+        // Nobody else is at work, so nothing has to be marked first and removed on another day.
+        .instant_delete(true)
+        // The usual tenth of a repository is less than one pack of a small profile: nothing would ever be merged. What is
+        // rewritten is bounded anyway: packs with something to drop, and packs below a third of their size once they fill one.
+        .max_repack(LimitOption::Unlimited)
+        .max_unused(LimitOption::Percentage(MAX_UNUSED_PERCENT))
 }

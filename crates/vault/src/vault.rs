@@ -18,12 +18,12 @@ use rustic_core::{jiff::Timestamp, repofile::SnapshotFile};
 use tokio::{runtime::Handle, sync::Semaphore, task::spawn_blocking};
 
 use crate::{
-    RepositoryId, RootKey, SnapshotId, VaultError,
+    Closed, Hold, ObjectCounts, RepositoryId, RootKey, SnapshotId, VaultError,
     cache::ObjectCache,
-    check, checkout, commit, layout,
-    locks::{Lock, Locks, Share},
-    process_lock::ProcessLock,
-    prune::{Closed, ObjectCounts},
+    check, checkout, commit, counts,
+    directory_lock::{DirectoryLock, sync_parent},
+    layout,
+    locks::{Held, Locks, Share},
     repository::Access,
     store::{Bridge, Store},
 };
@@ -131,7 +131,11 @@ impl Vault {
     /// Keeps repositories in a directory, made when missing (mode 0700). Every write is synced to disk, the file and its
     /// directory both, before it counts.
     pub fn local(directory: &Path, root_key: RootKey) -> Result<Self, VaultError> {
-        make_directory(directory)?;
+        let failed = |source| VaultError::file("create", directory, source);
+        match DirBuilder::new().mode(0o700).create(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => sync_parent(directory).map_err(failed)?,
+        }
         let store = LocalFileSystem::new_with_prefix(directory)
             .map_err(|source| VaultError::Store { action: "open the vault", source })?
             .with_fsync(true);
@@ -152,15 +156,7 @@ impl Vault {
 
     /// Makes a repository with a random key of its own. One that exists is left as it is; one half made is completed.
     pub async fn create(&self, repository: &RepositoryId) -> Result<(), VaultError> {
-        // Each save asks for it; whoever works on one that exists must not be waited for.
-        if self.run(repository, Share::Together, |access, _| access.exists()).await? {
-            return Ok(());
-        }
-        if let Some(directory) = &self.inner.directory {
-            // There must be something to lock.
-            make_directory(&directory.join(repository.to_string()))?;
-        }
-        self.run(repository, Share::Alone, |access, _| access.create()).await
+        self.run(repository, Share::Making, |access, _| access.create()).await
     }
 
     /// Stores the directory `from` as a new snapshot. Commits and checkouts of one repository may run side by side.
@@ -172,11 +168,12 @@ impl Vault {
         from: &Path,
         options: CommitOptions,
     ) -> Result<CommitReport, VaultError> {
-        self.commit_held(repository, from, options).await.map(|(report, _hold)| report)
+        let (report, _hold) = self.commit_held(repository, from, options).await?;
+        Ok(report)
     }
 
-    /// As [`Vault::commit`], and keeps the repository from being closed until the hold is dropped: whoever prunes it sees the
-    /// new snapshot only once the caller has put on record that it is wanted.
+    /// As [`commit`](Self::commit), and goes on keeping the repository from being closed until the [`Hold`] is dropped, so that
+    /// the snapshot can be published before a prune looks for what is not.
     pub async fn commit_held(
         &self,
         repository: &RepositoryId,
@@ -184,19 +181,22 @@ impl Vault {
         options: CommitOptions,
     ) -> Result<(CommitReport, Hold), VaultError> {
         let from = from.to_owned();
+        let held = self.hold(*repository, Share::Together).await?;
         let work = move |access: &Access<'_>, _: &Inner| commit::commit(access, &from, &options);
-        self.run_held(repository, Share::Together, work).await
+        let report = self.run_held(*repository, held.clone(), work).await?;
+        Ok((report, Hold::new(held)))
     }
 
-    /// Waits until nobody works on a repository, and keeps everybody else from it as long as the returned value lives.
+    /// Waits until nobody is at work on the repository, in this process or, on a local vault, in another one, and keeps
+    /// everybody away until the [`Closed`] is dropped. On a shared object store the caller sees to other machines.
     pub async fn close(&self, repository: &RepositoryId) -> Result<Closed, VaultError> {
-        let ((), hold) = self.run_held(repository, Share::Alone, |access, _| access.require()).await?;
-        Ok(Closed::new(self.clone(), *repository, hold))
+        let held = self.hold(*repository, Share::Alone).await?;
+        Ok(Closed::new(self.clone(), *repository, held))
     }
 
-    /// Counts a repository's objects. Cheap: it lists and reads nothing.
+    /// Counts a repository's objects, by listing them.
     pub async fn object_counts(&self, repository: &RepositoryId) -> Result<ObjectCounts, VaultError> {
-        self.run(repository, Share::Together, |access, _| ObjectCounts::of(access)).await
+        self.run(repository, Share::Together, |access, _| counts::count(access)).await
     }
 
     /// Writes a snapshot's files into the directory `into`, which must be empty or missing. Its parent must exist.
@@ -250,7 +250,13 @@ impl Vault {
     ///
     /// One that does not exist is already deleted; one whose deletion was interrupted is deleted further.
     pub async fn delete(&self, repository: &RepositoryId) -> Result<(), VaultError> {
-        self.run(repository, Share::Alone, |access, inner| inner.delete(access)).await
+        match self.run(repository, Share::Alone, |access, inner| inner.delete(access)).await {
+            Err(VaultError::NoSuchRepository(id)) => {
+                self.inner.forget(id);
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Lists every repository in the store, also those whose making or deletion was interrupted, in no particular order.
@@ -262,74 +268,49 @@ impl Vault {
         Ok(roots.iter().filter_map(|root| root.filename()?.parse().ok()).collect())
     }
 
-    /// Runs `work` on a blocking thread. Lock and permit go with it: a dropped future does not release what work still holds.
     async fn run<T: Send + 'static>(
         &self,
         repository: &RepositoryId,
         share: Share,
         work: impl FnOnce(&Access<'_>, &Inner) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, VaultError> {
-        self.run_held(repository, share, work).await.map(|(done, _hold)| done)
+        let held = self.hold(*repository, share).await?;
+        self.run_held(*repository, held, work).await
     }
 
-    /// As [`Vault::run`], and the repository's lock comes back with the result.
-    async fn run_held<T: Send + 'static>(
-        &self,
-        repository: &RepositoryId,
-        share: Share,
-        work: impl FnOnce(&Access<'_>, &Inner) -> Result<T, VaultError> + Send + 'static,
-    ) -> Result<(T, Hold), VaultError> {
-        let id = *repository;
-        let in_process = self.inner.locks.acquire(id, share).await;
-        let between = self.lock_between_processes(id, share).await?;
-        let hold = Hold { _between: between, _in_process: in_process };
-        self.run_under(id, hold, work).await
+    /// Takes the repository's lock, waiting without a permit: who is waited for may need one.
+    async fn hold(&self, repository: RepositoryId, share: Share) -> Result<Arc<Held>, VaultError> {
+        let lock = self.inner.locks.acquire(repository, share).await;
+        let Some(directory) = self.inner.directory_of(repository) else {
+            return Ok(Arc::new(Held { _directory: None, _lock: lock }));
+        };
+        let taken = spawn_blocking(move || {
+            let taken = DirectoryLock::acquire(&directory, share);
+            taken.map_err(|source| VaultError::file("lock", &directory, source))
+        });
+        match taken.await.map_err(|error| aborted(&error))?? {
+            Some(taken) => Ok(Arc::new(Held { _directory: Some(taken), _lock: lock })),
+            None => Err(VaultError::NoSuchRepository(repository)),
+        }
     }
 
-    /// Runs `work` under a lock that is held already.
-    pub(crate) async fn run_under<T: Send + 'static, H: Send + 'static>(
+    /// Runs `work` on a blocking thread. Lock and permit go with it: a dropped future does not release what work still holds.
+    pub(crate) async fn run_held<T: Send + 'static>(
         &self,
         id: RepositoryId,
-        hold: H,
+        held: Arc<Held>,
         work: impl FnOnce(&Access<'_>, &Inner) -> Result<T, VaultError> + Send + 'static,
-    ) -> Result<(T, H), VaultError> {
+    ) -> Result<T, VaultError> {
         let (inner, store) = (self.inner.clone(), self.inner.store());
         let permit = inner.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
         let span = tracing::debug_span!("vault", repository.id = %id);
         let done = spawn_blocking(move || {
-            let _permit = permit;
+            let _held = (held, permit);
             let access =
                 Access { store: &store, root_key: &inner.root_key, id, cache: Some(inner.cache.clone()) };
-            let done = span.in_scope(|| work(&access, &inner));
-            done.map(|done| (done, hold))
+            span.in_scope(|| work(&access, &inner))
         });
         done.await.map_err(|error| aborted(&error))?
-    }
-
-    /// Takes a local repository's lock against other processes: before the permit, since they may hold it for long.
-    async fn lock_between_processes(
-        &self,
-        id: RepositoryId,
-        share: Share,
-    ) -> Result<Option<ProcessLock>, VaultError> {
-        let Some(directory) = &self.inner.directory else {
-            return Ok(None);
-        };
-        let directory = directory.join(id.to_string());
-        let locked = spawn_blocking(move || {
-            ProcessLock::take(&directory, share)
-                .map_err(|source| VaultError::file("lock", &directory, source))
-        });
-        locked.await.map_err(|error| aborted(&error))?
-    }
-}
-
-fn make_directory(directory: &Path) -> Result<(), VaultError> {
-    match DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(VaultError::file("create", directory, error))
-        }
-        _ => sync_parent(directory).map_err(|source| VaultError::file("create", directory, source)),
     }
 }
 
@@ -354,41 +335,26 @@ impl Inner {
             Some(_) => Bridge::Direct,
             None => Bridge::Runtime(Handle::current()),
         };
-        Store::new(self.objects.clone(), bridge)
+        Store::new(self.objects.clone(), bridge).in_directory(self.directory.clone())
+    }
+
+    fn directory_of(&self, repository: RepositoryId) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.join(repository.to_string()))
+    }
+
+    /// Drops what is remembered of a repository: its objects went, or may have gone.
+    pub(crate) fn forget(&self, repository: RepositoryId) {
+        self.cache.forget(repository);
     }
 
     fn delete(&self, access: &Access<'_>) -> Result<(), VaultError> {
-        self.cache.forget(access.id);
+        self.forget(access.id);
         match access.store.delete(&layout::key_object(access.id)) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(source) => return Err(VaultError::Store { action: "delete the key object", source }),
         }
-        let Some(directory) = &self.directory else {
-            let deleted = access.store.delete_prefix(&layout::root(access.id));
-            return deleted.map_err(|source| VaultError::Store { action: "delete the repository", source });
-        };
-        let directory = directory.join(access.id.to_string());
-        let failed = |source| VaultError::file("delete", &directory, source);
-        // The key's going must be on disk before anything else goes.
-        match std::fs::File::open(&directory).and_then(|handle| handle.sync_all()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            synced => synced.map_err(failed)?,
-        }
-        std::fs::remove_dir_all(&directory).map_err(failed)?;
-        sync_parent(&directory).map_err(failed)
-    }
-}
-
-/// Keeps a repository from being closed, or whoever holds it alone from being disturbed. Ends when it is dropped.
-pub struct Hold {
-    // Released in this order: whoever waits in this process then finds the other lock free.
-    _between: Option<ProcessLock>,
-    _in_process: Lock,
-}
-
-impl fmt::Debug for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold").finish_non_exhaustive()
+        let deleted = access.store.delete_below(&layout::root(access.id));
+        deleted.map_err(|source| VaultError::Store { action: "delete the repository", source })
     }
 }
 
@@ -415,11 +381,4 @@ impl From<SnapshotFile> for SnapshotInfo {
 
 fn aborted(error: &tokio::task::JoinError) -> VaultError {
     VaultError::Aborted(error.to_string())
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => std::fs::File::open(parent)?.sync_all(),
-        _ => std::fs::File::open(".")?.sync_all(),
-    }
 }

@@ -23,7 +23,7 @@ pub(super) async fn run(data_dir: &DataDir, config: &Config, dry_run: bool) -> a
             match profiles.prune(profile.id).await {
                 Ok(report) => {
                     let gone = before.saturating_sub(db.revisions(profile.id).await?.len());
-                    Ok(report.map(|report| (gone, report.bytes_freed)))
+                    Ok(report.map(|report| (gone, report.before.bytes.saturating_sub(report.after.bytes))))
                 }
                 Err(problem) => Err(problem),
             }
