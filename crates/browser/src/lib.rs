@@ -21,7 +21,7 @@ mod worthless;
 pub use browser::{Browser, BrowserVersion, Ending, Exit};
 pub use executable::Executables;
 pub use launch::LaunchError;
-pub use leftover::{Leftover, end_leftover, process_start_time};
+pub use leftover::{Leftover, end_leftover, find_leftover, process_start_time};
 pub use options::{Build, Graces, LaunchOptions, UserId, Viewport};
 pub use ownership::give_to;
 pub use user_data_dir::prepare_user_data_dir;

@@ -6,3 +6,4 @@ pub mod demo_site;
 pub mod fake_browser;
 pub mod program;
 pub mod server;
+pub mod torture;

@@ -199,20 +199,39 @@ impl Driver {
         self.write_portable(PortableState::new(Captured::Checkpoint, cookies)).await;
     }
 
-    /// Captures the portable state for the last time, just before the browser is closed.
-    pub(super) async fn capture(&mut self, browser: &Browser) {
+    /// Captures the portable state for the last time, just before the browser is closed. Until it has closed this is one
+    /// more checkpoint: a browser that is killed meanwhile has not written its cookies to its own files. Returns whether
+    /// they were captured.
+    pub(super) async fn capture(&mut self, browser: &Browser) -> bool {
         match browser.mux().cookies(CAPTURE_TIMEOUT).await {
-            Ok(cookies) => self.write_portable(PortableState::new(Captured::Final, cookies)).await,
-            Err(error) => warn!(%error, "the browser did not tell its cookies; the last checkpoint is used"),
+            Ok(cookies) => self.write_portable(PortableState::new(Captured::Checkpoint, cookies)).await,
+            Err(error) => {
+                warn!(%error, "the browser did not tell its cookies; the last checkpoint is used");
+                false
+            }
         }
     }
 
-    async fn write_portable(&mut self, state: PortableState) {
+    /// Notes that the browser has closed, and flushed, right after its cookies were captured.
+    pub(super) async fn seal(&mut self) {
+        if let Some(captured) = self.checkpoint.clone() {
+            self.write_portable(captured.sealed()).await;
+        }
+    }
+
+    /// Writes the portable state to the work dir. Returns whether that succeeded; a failure is logged.
+    async fn write_portable(&mut self, state: PortableState) -> bool {
         let dir = self.work.state();
         let written = tokio::task::spawn_blocking(move || state.write(&dir).map(|()| state)).await;
         match written.expect("writing the portable state does not panic") {
-            Ok(state) => self.checkpoint = Some(state),
-            Err(error) => warn!(%error, "failed to write the portable state"),
+            Ok(state) => {
+                self.checkpoint = Some(state);
+                true
+            }
+            Err(error) => {
+                warn!(%error, "failed to write the portable state");
+                false
+            }
         }
     }
 

@@ -37,11 +37,13 @@ impl Driver {
         let found = self.close_to_sinks().await;
         let sinks = found.as_deref().unwrap_or_default();
         let Live { browser, admission, .. } = live;
-        if !sinks.is_empty() && reason != EndReason::BrowserExited {
-            self.capture(&browser).await;
-        }
+        let captured =
+            !sinks.is_empty() && reason != EndReason::BrowserExited && self.capture(&browser).await;
         let version = browser.version().product.clone();
         let exit = self.end_browser(browser).await;
+        if captured && exit.how == Ending::Closed && exit.status.success() {
+            self.seal().await;
+        }
         let save = Save {
             session: self.handle.id(),
             state_dir: self.work.state(),
