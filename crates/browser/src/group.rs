@@ -119,7 +119,8 @@ fn running_groups() -> impl Iterator<Item = i32> {
     process_ids().filter_map(Stat::of).filter(|stat| !stat.is_over()).map(|stat| stat.group)
 }
 
-fn process_ids() -> impl Iterator<Item = u32> {
+/// Lists the machine's processes.
+pub(crate) fn process_ids() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
@@ -137,6 +138,11 @@ impl Stat {
     /// Reads a running process's.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Tells whether the process of this id leads a group.
+    pub(crate) fn is_leader(&self, pid: u32) -> bool {
+        u32::try_from(self.group) == Ok(pid)
     }
 
     /// Tells whether the process has ended and only waits to be reaped.

@@ -4,12 +4,13 @@
 //! stuck does not. A process id alone does not identify it, since ids come round again; together with the process's start
 //! time it does, until the machine restarts.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
-use crate::group::{ProcessGroup, Stat};
+use crate::group::{ProcessGroup, Stat, process_ids};
 
 /// How long a browser may take to notice that its pipe has closed, and to flush.
 const OWN_GRACE: Duration = Duration::from_secs(3);
@@ -41,14 +42,29 @@ pub fn process_start_time(pid: u32) -> Option<u64> {
     Stat::of(pid).map(|stat| stat.start_time)
 }
 
+/// Finds the browser that runs on a user data dir, by its command line: its pid and start time. For a server that died
+/// between starting a browser and noting which process it is.
+pub fn find_leftover(user_data_dir: &Path) -> Option<(u32, u64)> {
+    let named = [b"--user-data-dir=", user_data_dir.as_os_str().as_encoded_bytes()].concat();
+    process_ids().find_map(|pid| {
+        let stat = Stat::of(pid).filter(|stat| stat.is_leader(pid) && !stat.is_over())?;
+        let command_line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        command_line
+            .split(|byte| *byte == 0)
+            .any(|argument| argument == named)
+            .then_some((pid, stat.start_time))
+    })
+}
+
 /// Makes sure that a browser of an earlier server is gone, with its whole process group, and tells how that came about.
 pub async fn end_leftover(pid: u32, start_time: u64) -> Leftover {
-    let Some(group) = ProcessGroup::led_by(pid).filter(|_| is_running(pid, start_time)) else {
+    let Some(group) = ProcessGroup::led_by(pid).filter(|_| is_its_group(pid, start_time)) else {
         return Leftover::Gone;
     };
     // Its server may have died while it held the browser still to read its files.
     group.signal_all(Signal::CONT);
-    let how = end_leader(pid, start_time, group).await;
+    let how =
+        if is_running(pid, start_time) { end_leader(pid, start_time, group).await } else { Leftover::Gone };
     if group.is_gone(PAUSE * 50).await {
         return how;
     }
@@ -79,6 +95,12 @@ async fn has_ended(pid: u32, start_time: u64, within: Duration) -> bool {
         sleep(PAUSE).await;
     }
     true
+}
+
+/// Tells whether the group of this number is the browser's. No process gets a number that is a group's, so when nobody has
+/// it, what is left of the group outlived its leader: services that still write.
+fn is_its_group(pid: u32, start_time: u64) -> bool {
+    Stat::of(pid).is_none_or(|stat| stat.start_time == start_time)
 }
 
 fn is_running(pid: u32, start_time: u64) -> bool {

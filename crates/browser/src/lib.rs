@@ -24,7 +24,7 @@ pub use browser::{Browser, BrowserVersion, Ending, Exit};
 pub use caches::{CACHES, Cache};
 pub use executable::Executables;
 pub use launch::LaunchError;
-pub use leftover::{Leftover, end_leftover, process_start_time};
+pub use leftover::{Leftover, end_leftover, find_leftover, process_start_time};
 pub use options::{Build, Graces, LaunchOptions, UserId, Viewport};
 pub use ownership::give_to;
 pub use process::Frozen;

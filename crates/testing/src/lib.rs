@@ -8,3 +8,4 @@ pub mod ground;
 pub mod origins_site;
 pub mod program;
 pub mod server;
+pub mod torture;

@@ -35,6 +35,8 @@ pub struct ProgramOptions {
     pub config: String,
     /// Where standard error goes; the test's own when absent.
     pub log: Option<PathBuf>,
+    /// What the program's failpoints do: `ROADSTEAD_FAILPOINTS`.
+    pub failpoints: String,
 }
 
 /// Finds the built `roadstead`: `ROADSTEAD_BIN`, or the binary beside the running test.
@@ -63,6 +65,7 @@ impl Program {
             .arg("--config")
             .arg(&config)
             .env("ROADSTEAD_API_KEY", API_KEY)
+            .env("ROADSTEAD_FAILPOINTS", &options.failpoints)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

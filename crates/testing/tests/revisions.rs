@@ -299,7 +299,10 @@ async fn caches_go_first_and_a_profile_that_is_too_large_keeps_its_head() -> Res
     program.stop().await?;
 
     // A budget that the profile only fits without its cache.
-    let limit = |bytes: u64| ProgramOptions { config: format!("[profile]\nmax_bytes = {bytes}"), log: None };
+    let limit = |bytes: u64| ProgramOptions {
+        config: format!("[profile]\nmax_bytes = {bytes}"),
+        ..ProgramOptions::default()
+    };
     let program = Program::start(&ground.data(), &limit(whole - cache / 2)).await?;
     let large = create(&program, json!({"name": "p", "revision": 1, "persist": true})).await?;
     let ended = end(&program, text(&large["id"])).await?;
@@ -373,7 +376,8 @@ async fn a_cookie_that_expires_between_sessions_is_reported() -> Result<()> {
 async fn old_revisions_go_beside_running_sessions_and_what_is_kept_opens() -> Result<()> {
     let ground = Ground::new().await?;
     let config = "[profile]\nkeep_last = 2\nkeep_days = 0".to_owned();
-    let program = Program::start(&ground.data(), &ProgramOptions { config, log: None }).await?;
+    let program =
+        Program::start(&ground.data(), &ProgramOptions { config, ..ProgramOptions::default() }).await?;
     let id = ground.log_in(&program, json!({"name": "p", "persist": true})).await?;
     end(&program, &id).await?;
     program.data(Method::POST, "/v1/profiles/p/revisions/1/pin", None).await?;

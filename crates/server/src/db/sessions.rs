@@ -27,6 +27,8 @@ pub struct Interrupted {
     pub browser_version: Option<String>,
     /// What it was to be saved into, and has not been yet.
     pub sinks: Vec<Sink>,
+    /// Whether it has been saved into something already.
+    pub saved: bool,
 }
 
 const COLUMNS: &str = "s.id, s.project_id, s.status, s.reason, s.detail, s.configuration, s.tags, s.headless,
@@ -81,6 +83,17 @@ impl Db {
         .execute(&self.pool)
         .await
         .map_err(fault)?;
+        Ok(())
+    }
+
+    /// Replaces the sentence on how a session ended, which is not true any more.
+    pub async fn correct_detail(&self, id: SessionId, detail: &str) -> Result<()> {
+        sqlx::query("UPDATE sessions SET detail = ? WHERE id = ?")
+            .bind(detail)
+            .bind(id.to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(fault)?;
         Ok(())
     }
 
@@ -145,7 +158,8 @@ impl Db {
         let mut tx = self.write().await?;
         let found = sqlx::query(
             "SELECT s.id, s.status, s.browser_pid, s.browser_start_time, s.browser_version, s.profile_name,
-                 s.profile_revision, s.profile_persist
+                 s.profile_revision, s.profile_persist,
+                 EXISTS (SELECT 1 FROM sinks WHERE session_id = s.id AND state = 'saved') AS saved
              FROM sessions s
              WHERE s.status IN ('starting', 'running', 'stopping')
                  OR EXISTS (SELECT 1 FROM sinks WHERE session_id = s.id AND state IN ('pending', 'failed'))
@@ -165,6 +179,7 @@ impl Db {
                 profile: loaded_profile(found)?,
                 browser_version: row::get(found, "browser_version")?,
                 sinks: unsaved_sinks(&mut tx, id).await?,
+                saved: row::get(found, "saved")?,
             });
         }
         tx.commit().await.map_err(fault)?;

@@ -102,6 +102,12 @@ impl PortableState {
         Self { version: *VERSIONS.end(), captured, at: Some(at), contents }
     }
 
+    /// Makes the same state out of one that was captured just before its browser closed in the orderly way.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        Self { captured: CapturedWhen::Final, ..self }
+    }
+
     /// Reads the file in `state_dir`; `None` when there is none.
     ///
     /// A file that cannot be understood is an error: restoring without it would silently log the user out.

@@ -20,7 +20,7 @@ use super::driver::{Driver, millis};
 use super::handle::SessionState;
 use crate::db::Sink;
 use crate::error::{Error, Result};
-use crate::profile::portable::{CapturedWhen, FILE_NAME};
+use crate::profile::portable::FILE_NAME;
 use crate::profile::{RevisionCause, Save};
 
 impl Driver {
@@ -30,7 +30,7 @@ impl Driver {
             matches!(self.handle.state(), SessionState::Running(_)),
             "only a running session is asked"
         );
-        self.capture(browser, CapturedWhen::Checkpoint).await;
+        self.capture(browser).await;
         let copied = self.copy_state(browser).await;
         let receipt = match copied {
             Ok(()) => {

@@ -233,22 +233,45 @@ impl Driver {
         self.write_portable(PortableState::new(CapturedWhen::Checkpoint, clock::now(), contents)).await;
     }
 
-    /// Captures the portable state at a moment that matters: before the browser is closed, or held still.
+    /// Captures the portable state at a moment that matters: before the browser is closed, or held still. Returns whether it
+    /// was captured; when it was not, what was captured last stays, at most some seconds old.
     ///
-    /// When it does not answer, what was captured last stays: it is at most some seconds old.
-    pub(super) async fn capture(&mut self, browser: &Browser, when: CapturedWhen) {
+    /// Until a browser has closed this is one more checkpoint: one that is killed meanwhile has not written its cookies to
+    /// its own files.
+    pub(super) async fn capture(&mut self, browser: &Browser) -> bool {
         match self.capture.contents(browser.mux(), CAPTURE_TIMEOUT).await {
-            Ok(contents) => self.write_portable(PortableState::new(when, clock::now(), contents)).await,
-            Err(error) => warn!(%error, "the browser did not tell its cookies; the last capture is used"),
+            Ok(contents) if self.portable.as_ref().is_some_and(|last| last.contents == contents) => true,
+            Ok(contents) => {
+                self.write_portable(PortableState::new(CapturedWhen::Checkpoint, clock::now(), contents))
+                    .await
+            }
+            Err(error) => {
+                warn!(%error, "the browser did not tell its cookies; the last capture is used");
+                false
+            }
         }
     }
 
-    async fn write_portable(&mut self, state: PortableState) {
+    /// Notes that the browser has closed, and flushed, right after its state was captured.
+    pub(super) async fn seal(&mut self) {
+        if let Some(captured) = self.portable.clone() {
+            self.write_portable(captured.sealed()).await;
+        }
+    }
+
+    /// Writes the portable state to the work dir. Returns whether that succeeded; a failure is logged.
+    async fn write_portable(&mut self, state: PortableState) -> bool {
         let dir = self.work.state();
         let written = tokio::task::spawn_blocking(move || state.write(&dir).map(|()| state)).await;
         match written.expect("writing the portable state does not panic") {
-            Ok(state) => self.portable = Some(state),
-            Err(error) => warn!(%error, "failed to write the portable state"),
+            Ok(state) => {
+                self.portable = Some(state);
+                true
+            }
+            Err(error) => {
+                warn!(%error, "failed to write the portable state");
+                false
+            }
         }
     }
 

@@ -14,7 +14,6 @@ use super::handle::SessionState;
 use super::record::{EndReason, SessionStatus};
 use crate::db::Sink;
 use crate::error::Error;
-use crate::profile::portable::CapturedWhen;
 use crate::profile::{RevisionCause, Save};
 
 const NEVER_STARTED: &str = "The session's browser never started, so there was nothing to save.";
@@ -38,11 +37,13 @@ impl Driver {
         let found = self.close_to_sinks().await;
         let sinks = found.as_deref().unwrap_or_default();
         let Live { browser, .. } = live;
-        if !sinks.is_empty() && reason != EndReason::BrowserExited {
-            self.capture(&browser, CapturedWhen::Final).await;
-        }
+        let captured =
+            !sinks.is_empty() && reason != EndReason::BrowserExited && self.capture(&browser).await;
         let version = browser.version().product.clone();
         let exit = self.end_browser(browser).await;
+        if captured && exit.how == Ending::Closed && exit.status.success() {
+            self.seal().await;
+        }
         let save = Save {
             session: self.handle.id(),
             state_dir: self.work.state(),

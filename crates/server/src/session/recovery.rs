@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use roadstead_browser::end_leftover;
+use roadstead_browser::{end_leftover, find_leftover};
 use tracing::{error, info, warn};
 
 use super::Context;
@@ -20,6 +20,10 @@ use crate::profile::{RevisionCause, Save};
 
 const NOTHING_LEFT: &str =
     "The server stopped before the session could be saved, and none of its files are left.";
+/// Its files may be half a checkout: a revision made of them would replace a whole one.
+const NEVER_RAN: &str = "The server stopped while the session started, so there was nothing to save.";
+const SAVED_LATE: &str =
+    "The session could not be saved when it ended; it was saved at a later start of the server.";
 
 /// Deals with everything that an earlier server left. A session that cannot be saved now is left for the next start.
 pub(super) async fn recover(context: &Arc<Context>) -> Result<()> {
@@ -31,33 +35,53 @@ pub(super) async fn recover(context: &Arc<Context>) -> Result<()> {
 }
 
 async fn recover_session(context: &Arc<Context>, session: Interrupted) -> Result<()> {
-    if let Some((pid, start_time)) = session.browser {
+    let user_data_dir = context.work.of(session.id).user_data();
+    if let Some((pid, start_time)) = session.browser.or_else(|| find_leftover(&user_data_dir)) {
         end_leftover(pid, start_time).await;
     }
-    let work = context.work.of(session.id);
-    let failed = if work.has_state() {
-        let receipts = context.profiles.save_all(&describe(&session, &work).await, &session.sinks).await;
-        receipts.iter().any(is_failed)
-    } else {
-        context.profiles.abandon_all(session.id, &session.sinks, NOTHING_LEFT).await;
-        !session.sinks.is_empty()
-    };
+    let failed = save_what_is_left(context, &session).await;
     if session.status.is_live() {
-        let saved = !failed && !session.sinks.is_empty();
-        let (status, detail) = if saved {
-            (
-                SessionStatus::Completed,
-                "The server stopped while the session ran; it was saved at the next start.",
-            )
-        } else {
-            (SessionStatus::Failed, "The server stopped while the session ran.")
-        };
+        let (status, detail) = verdict(&session, failed);
         context.db.finish_session(session.id, status, EndReason::NodeLost, Some(detail)).await?;
         info!(session.id = %session.id, status = status.as_str(), "recovered a session whose server died");
     } else if !failed {
+        context.db.correct_detail(session.id, SAVED_LATE).await?;
         info!(session.id = %session.id, "saved a session whose earlier save had failed");
     }
     Ok(())
+}
+
+/// Saves a session into what it still owes, or gives those saves up. Returns whether one failed.
+async fn save_what_is_left(context: &Arc<Context>, session: &Interrupted) -> bool {
+    let work = context.work.of(session.id);
+    let why = match session.status {
+        SessionStatus::Starting => NEVER_RAN,
+        _ if work.has_state() => {
+            let receipts = context.profiles.save_all(&describe(session, &work).await, &session.sinks).await;
+            return receipts.iter().any(is_failed);
+        }
+        _ => NOTHING_LEFT,
+    };
+    context.profiles.abandon_all(session.id, &session.sinks, why).await;
+    !session.sinks.is_empty()
+}
+
+/// Judges the end of a session whose server died.
+fn verdict(session: &Interrupted, failed: bool) -> (SessionStatus, &'static str) {
+    match (session.status, failed) {
+        (SessionStatus::Starting, _) => {
+            (SessionStatus::Failed, "The server stopped while the session started.")
+        }
+        (_, false) if !session.sinks.is_empty() => (
+            SessionStatus::Completed,
+            "The server stopped while the session ran; it was saved at the next start.",
+        ),
+        (_, false) if session.saved => (
+            SessionStatus::Completed,
+            "The server stopped while the session ended; it had been saved by then.",
+        ),
+        _ => (SessionStatus::Failed, "The server stopped while the session ran."),
+    }
 }
 
 async fn describe(session: &Interrupted, work: &WorkDir) -> Save {

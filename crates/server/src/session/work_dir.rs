@@ -21,12 +21,19 @@ use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use roadstead_api::SessionId;
 use roadstead_browser::{UserId, give_to};
 use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
+
+/// How often a directory is removed anew when somebody put something into it meanwhile. A browser whose server died before
+/// it could note the process is not waited for, and its services live some milliseconds longer than it.
+const REMOVALS: u32 = 100;
+/// How long to wait between two removals.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The directory that holds every session's own, and the user that those belong to.
 #[derive(Clone, Debug)]
@@ -133,12 +140,17 @@ impl WorkDir {
         self.user_data().is_dir()
     }
 
-    /// Removes the directory with all it holds. One that is gone already is fine.
+    /// Removes the directory with all it holds, for as long as that may take a browser's last processes to stop writing.
+    /// One that is gone already is fine.
     pub fn remove(&self) -> io::Result<()> {
-        match std::fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        for _ in 0..REMOVALS {
+            match std::fs::remove_dir_all(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => std::thread::sleep(PAUSE),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => return Ok(()),
+            }
         }
+        std::fs::remove_dir_all(&self.path)
     }
 }
 

@@ -1,0 +1,169 @@
+//! One data dir that is tortured round after round, with its site, its server and its ledger.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use fastrand::Rng;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::ledger::Ledger;
+use super::processes;
+use crate::cdp::Page;
+use crate::demo_site::DemoSite;
+use crate::program::{Program, ProgramOptions, binary, wait_until};
+
+/// Where rounds happen, one at a time.
+#[derive(Debug)]
+pub struct Ground {
+    dir: TempDir,
+    /// Where to log in.
+    pub site: DemoSite,
+    /// What the data dir owes.
+    pub ledger: Ledger,
+    /// The process groups of every browser seen here.
+    pub groups: Vec<i32>,
+    /// How long the last whole end of a session took: chance chooses the moments of a save from it.
+    pub save_time: Duration,
+}
+
+impl Ground {
+    /// Makes an empty one.
+    pub async fn new() -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("torture-").tempdir()?;
+        // As root the browser runs as another user, who must be able to walk here.
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
+        Ok(Self {
+            dir,
+            site: DemoSite::start("127.0.0.1:0".parse()?).await?,
+            ledger: Ledger::default(),
+            groups: Vec::new(),
+            save_time: Duration::from_millis(300),
+        })
+    }
+
+    /// Returns the data dir.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Returns where running sessions' files are.
+    pub fn work(&self) -> PathBuf {
+        self.data().join("work")
+    }
+
+    /// Returns a session's state directory.
+    pub fn state(&self, session: &str) -> PathBuf {
+        self.work().join(session).join("state")
+    }
+
+    /// Returns a fresh directory for a checkout.
+    pub fn scratch(&self) -> Result<TempDir> {
+        Ok(tempfile::tempdir_in(self.dir.path())?)
+    }
+
+    /// Starts the server with these failpoints armed.
+    pub async fn start(&self, failpoints: &str) -> Result<Program> {
+        Program::start(&self.data(), &self.options(failpoints)).await.context("the server does not start")
+    }
+
+    /// Starts the server and kills it while it starts, at a moment that chance chooses. Returns whether it was killed.
+    pub async fn start_and_kill(&self, rng: &mut Rng) -> Result<bool> {
+        let moment = Duration::from_micros(rng.u64(0..150_000));
+        let options = self.options("");
+        // The future's drop kills the process.
+        let Ok(started) = timeout(moment, Program::start(&self.data(), &options)).await else {
+            wait_until("the killed server is gone", || !processes::is_served(&self.data())).await?;
+            return Ok(true);
+        };
+        started.context("the server does not start")?.kill().await?;
+        Ok(true)
+    }
+
+    fn options(&self, failpoints: &str) -> ProgramOptions {
+        ProgramOptions {
+            log: Some(self.dir.path().join("server.log")),
+            failpoints: failpoints.to_owned(),
+            ..ProgramOptions::default()
+        }
+    }
+
+    /// Starts a session. Returns its id and its DevTools URL.
+    pub async fn create(
+        program: &Program,
+        profile: Value,
+        full: bool,
+        tag: &str,
+    ) -> Result<(String, String)> {
+        let body = json!({
+            "browser": {"headless": {"active": !full}, "profile": profile}, "session": {"tags": [tag]},
+        });
+        let data = program.data(Method::POST, "/v1/sessions", Some(body)).await?;
+        let text =
+            |name: &str| data[name].as_str().map(str::to_owned).with_context(|| format!("no {name}: {data}"));
+        Ok((text("id")?, text("cdp_url")?))
+    }
+
+    /// Opens a session on a profile, and lets `look` look at its page before the session is ended.
+    pub async fn look<T>(
+        &self,
+        program: &Program,
+        profile: &str,
+        look: impl AsyncFnOnce(&mut Page, &DemoSite) -> Result<T>,
+    ) -> Result<T> {
+        let (id, url) = Self::create(program, json!({"name": profile}), false, "look").await?;
+        let mut page = Page::open(&url).await?;
+        let seen = look(&mut page, &self.site).await?;
+        program.data(Method::DELETE, &format!("/v1/sessions/{id}"), None).await?;
+        Ok(seen)
+    }
+
+    /// Runs a command of the program and returns what it printed; it must succeed.
+    pub async fn command(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = tokio::process::Command::new(binary()?);
+        let output = command.args(arguments).arg("--data-dir").arg(self.data()).output().await?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "roadstead {}: {printed}{said}", arguments.join(" "));
+        Ok(printed)
+    }
+
+    /// Notes the browsers that run now, so that none of their processes is forgotten.
+    pub fn note_browsers(&mut self) {
+        for browser in processes::browsers(&self.work()) {
+            if !self.groups.contains(&browser.group) {
+                self.groups.push(browser.group);
+            }
+        }
+    }
+
+    /// Waits until no session's files and no browser's processes are left.
+    pub async fn require_nothing_left(&self) -> Result<()> {
+        let work = self.work();
+        wait_until("no session's files are left", || {
+            std::fs::read_dir(&work).is_ok_and(|mut entries| entries.next().is_none())
+        })
+        .await?;
+        wait_until("no browser's process is left", || processes::left(&work, &self.groups).is_empty())
+            .await
+            .with_context(|| format!("{:?}", processes::left(&work, &self.groups)))
+    }
+
+    /// Keeps the data dir for whoever wants to find out what happened, with a description beside it.
+    pub fn keep(self, what: &str) -> Result<PathBuf> {
+        let mut text = what.to_owned();
+        write!(text, "\n\nWhat the data dir owes:\n{:#}\n", serde_json::to_value(&self.ledger)?)?;
+        let path = self.dir.keep();
+        write_description(&path, &text)?;
+        Ok(path)
+    }
+}
+
+fn write_description(dir: &Path, text: &str) -> Result<()> {
+    Ok(std::fs::write(dir.join("autopsy.txt"), text)?)
+}

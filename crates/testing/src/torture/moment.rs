@@ -1,0 +1,29 @@
+//! When it goes wrong.
+
+use std::fmt;
+
+/// Where a session is in its life when the fault strikes. Within it, chance chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// From the request to create the session until a little after its browser answers.
+    BeforeLogin,
+    /// Within 100 ms after the site answered the login.
+    JustAfterLogin,
+    /// From the request to end the session until about when it is answered.
+    WhileSaving,
+}
+
+impl Moment {
+    /// Every moment.
+    pub const ALL: [Self; 3] = [Self::BeforeLogin, Self::JustAfterLogin, Self::WhileSaving];
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::BeforeLogin => "before login",
+            Self::JustAfterLogin => "just after login",
+            Self::WhileSaving => "while saving",
+        })
+    }
+}
