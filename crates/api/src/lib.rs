@@ -5,13 +5,17 @@ pub mod ids;
 mod object;
 pub mod profile;
 pub mod receipt;
+pub mod restore;
+pub mod revision;
 pub mod session;
 pub mod session_create;
 
 pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
 pub use ids::{ApiKeyId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};
 pub use profile::{Profile, ProfileChanged, ProfileCreateRequest, ProfileFacts, ProfileUpdateRequest};
-pub use receipt::{CookieCounts, Receipt, SaveOutcome, SavedRevision};
+pub use receipt::{Captured, CookieCounts, DroppedCache, HeldBack, Receipt, SaveOutcome, SavedRevision};
+pub use restore::{NotRestored, RestoreReport, RestoredCounts};
+pub use revision::{CheckpointRequest, Revision};
 pub use session::{
     AllSessionsEnded, SessionCreated, SessionDetails, SessionEnded, SessionList, SessionListItem,
     SessionPageItem, SessionProfile, SessionStatusItem, SessionTags, SessionTagsChanged, SessionTagsRequest,

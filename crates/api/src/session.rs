@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{ChangeStatus, ProjectId, Receipt, SessionId};
+use crate::{ChangeStatus, ProjectId, Receipt, RestoreReport, SessionId};
 
 /// A session that was just started.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -93,6 +93,9 @@ pub struct SessionProfile {
     pub revision: Option<u64>,
     /// Whether the session is saved into it.
     pub persist: bool,
+    /// What came back and what did not; absent until the browser is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreReport>,
 }
 
 /// A session as the paged list has it.

@@ -171,13 +171,38 @@ impl fmt::Debug for Secret {
 }
 
 /// How a session uses a profile.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
 pub struct ProfileConfig {
     /// The profile's name.
     #[schema(min_length = 1, max_length = 255, example = "my-profile")]
     pub name: Option<String>,
     /// Whether the session is saved into the profile when it ends; false by default. The profile is created if it is new.
     pub persist: Option<bool>,
+    /// The revision to start from, instead of the head.
+    #[schema(minimum = 1)]
+    pub revision: Option<u64>,
+    /// Starts only once the head is this revision or a later one: read your own writes. Waits for it as long as
+    /// `wait_seconds` says, 10 seconds by default, then 409.
+    #[schema(minimum = 1)]
+    pub min_revision: Option<u64>,
+    /// `shared` (the default): any number of sessions may be saved into the profile, each as a revision. `exclusive`:
+    /// this one alone; while it runs, others that would be saved into it get 409. Needs `persist`.
+    #[schema(example = "shared")]
+    pub writer: Option<String>,
+    /// How long to wait for another writer to end, or for `min_revision`, in seconds; 409 after that. At most 600.
+    #[schema(minimum = 0, maximum = 600)]
+    pub wait_seconds: Option<f64>,
+    /// Cookies that the profile must hold when it is saved, as `name@host`. A save that lacks one is stored, and does not
+    /// become the head. Needs `persist`.
+    #[schema(example = json!(["sid@app.example"]))]
+    pub require_cookies: Option<Vec<String>>,
+    /// Opens the tabs that were open, with their session storage; false by default.
+    pub restore_tabs: Option<bool>,
+    /// Whether caches are saved: `keep` (the default) or `drop`. Needs `persist` to drop.
+    #[schema(example = "keep")]
+    pub cache: Option<String>,
+    /// Opens a profile that a newer major version of Chromium wrote, which may lose some of it; false by default.
+    pub allow_downgrade: Option<bool>,
 }
 
 /// The page's inner size in CSS pixels. Zero means the default.

@@ -86,9 +86,32 @@ pub(crate) fn plan_args(options: &LaunchOptions) -> Vec<String> {
     if options.disable_web_security || !options.sandbox {
         args.push("--test-type".to_owned());
     }
-    args.extend(options.extra_args.iter().cloned());
-    args.push("about:blank".to_owned());
+    for extra in &options.extra_args {
+        add(&mut args, extra);
+    }
+    if options.restore_tabs {
+        // An address would be one more tab.
+        args.push("--restore-last-session".to_owned());
+    } else {
+        args.push("about:blank".to_owned());
+    }
     args
+}
+
+/// Switches whose value is a list. Of two of them Chromium takes the last alone, which would undo ours.
+const LISTS: &[&str] = &["--enable-features=", "--disable-features="];
+
+/// Adds an argument, or its values where a list of the same name is there already.
+fn add(args: &mut Vec<String>, extra: &str) {
+    let list = LISTS.iter().find_map(|list| Some((*list, extra.strip_prefix(list)?)));
+    if let Some((list, values)) = list
+        && let Some(ours) = args.iter_mut().find(|arg| arg.starts_with(list))
+    {
+        ours.push(',');
+        ours.push_str(values);
+        return;
+    }
+    args.push(extra.to_owned());
 }
 
 fn plan_window(options: &LaunchOptions) -> Vec<String> {
@@ -128,6 +151,7 @@ mod tests {
             display: None,
             sandbox: true,
             run_as: None,
+            restore_tabs: false,
             extra_args: Vec::new(),
             launch_timeout: Duration::from_secs(1),
         }
@@ -179,5 +203,14 @@ mod tests {
     fn the_callers_flags_come_after_ours() {
         let args = plan_args(&LaunchOptions { extra_args: vec!["--x".to_owned()], ..options(Build::Full) });
         assert_eq!(args[args.len() - 2..], ["--x", "about:blank"]);
+    }
+
+    #[test]
+    fn the_callers_features_do_not_undo_ours() {
+        let extra_args = ["--enable-features=A,B", "--disable-features=C", "--disable-features=D"];
+        let extra_args = extra_args.map(str::to_owned).to_vec();
+        let args = plan_args(&LaunchOptions { extra_args, ..options(Build::Full) });
+        assert!(has(&args, "--enable-features=SplitCacheByNetworkIsolationKey,A,B"), "{args:?}");
+        assert!(has(&args, "--disable-features=C,D"), "{args:?}");
     }
 }

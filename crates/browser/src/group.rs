@@ -34,6 +34,16 @@ impl ProcessGroup {
         let _gone_already = kill_process_group(self.0, signal);
     }
 
+    /// Waits until every member is stopped, `within` at most, and tells whether that came true.
+    pub(crate) async fn is_stopped(self, within: Duration) -> bool {
+        let group = self.0.as_raw_nonzero().get();
+        let stopped = || {
+            let mut members = process_ids().filter_map(Stat::of).filter(|stat| stat.group == group);
+            members.all(|stat| stat.is_over() || stat.is_stopped())
+        };
+        comes_true(within, stopped).await
+    }
+
     /// Waits until no member runs, `within` at most, and tells whether that came true. A zombie does not run: where
     /// nobody reaps orphans, as in a container without an init, it would be waited for in vain.
     pub(crate) async fn is_gone(self, within: Duration) -> bool {
@@ -138,6 +148,11 @@ impl Stat {
     /// Tells whether the process has ended and only waits to be reaped.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
+    }
+
+    /// Tells whether the process is held by SIGSTOP.
+    fn is_stopped(&self) -> bool {
+        matches!(self.state, 'T' | 't')
     }
 
     fn parse(text: &str) -> Option<Self> {

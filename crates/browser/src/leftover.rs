@@ -61,6 +61,8 @@ pub async fn end_leftover(pid: u32, start_time: u64) -> Leftover {
     let Some(group) = ProcessGroup::led_by(pid).filter(|_| is_its_group(pid, start_time)) else {
         return Leftover::Gone;
     };
+    // Its server may have died while it held the browser still to read its files.
+    group.signal_all(Signal::CONT);
     let how =
         if is_running(pid, start_time) { end_leader(pid, start_time, group).await } else { Leftover::Gone };
     if group.is_gone(PAUSE * 50).await {

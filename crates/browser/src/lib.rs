@@ -4,6 +4,7 @@
 //! is `roadstead_devtools`'.
 
 mod browser;
+mod caches;
 mod dialogs;
 mod environment;
 mod executable;
@@ -16,13 +17,17 @@ mod ownership;
 mod process;
 mod stderr;
 mod user_data_dir;
+mod version;
 mod worthless;
 
 pub use browser::{Browser, BrowserVersion, Ending, Exit};
+pub use caches::{CACHES, Cache};
 pub use executable::Executables;
 pub use launch::LaunchError;
 pub use leftover::{Leftover, end_leftover, find_leftover, process_start_time};
 pub use options::{Build, Graces, LaunchOptions, UserId, Viewport};
 pub use ownership::give_to;
+pub use process::Frozen;
 pub use user_data_dir::prepare_user_data_dir;
+pub use version::{ask_version, major_version};
 pub use worthless::worthless_paths;

@@ -59,6 +59,9 @@ pub struct LaunchOptions {
     pub sandbox: bool,
     /// The user that the browser runs as, if not ours. Needs a server that runs as root.
     pub run_as: Option<UserId>,
+    /// Whether full Chromium opens the tabs that were open when it last closed, with their history and session storage,
+    /// instead of a blank page. The headless shell has no such thing.
+    pub restore_tabs: bool,
     /// More command line flags, after ours. Chromium takes the last of two that contradict.
     pub extra_args: Vec<String>,
     /// How long the browser may take until its first reply.

@@ -22,6 +22,19 @@ const FOLLOW_GRACE: Duration = Duration::from_millis(500);
 /// milliseconds, and nothing that we could do would hurry it.
 const KILL_GRACE: Duration = Duration::from_secs(5);
 
+/// How long a group may take to stop. Only a process in the middle of a slow read or write takes more than a millisecond.
+const FREEZE_GRACE: Duration = Duration::from_secs(2);
+
+/// A browser whose every process is stopped: its files do not change. Dropping it lets it go on.
+#[derive(Debug)]
+pub struct Frozen(ProcessGroup);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.0.signal_all(Signal::CONT);
+    }
+}
+
 /// A child and its group.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -42,6 +55,15 @@ pub(crate) struct Finished {
 }
 
 impl Process {
+    /// Stops every process of the group where it is, until the returned hold is dropped. `None` when they do not all stop
+    /// in time; then none is stopped.
+    pub(crate) async fn freeze(&self) -> Option<Frozen> {
+        let frozen = Frozen(self.group);
+        self.group.signal_all(Signal::STOP);
+        // Dropping it lets them go on.
+        self.group.is_stopped(FREEZE_GRACE).await.then_some(frozen)
+    }
+
     /// Spawns a command as the leader of a new group, with its stderr drained. What leaves the group is known by having its
     /// files in `home`.
     pub(crate) fn spawn(command: &mut Command, home: &Path) -> io::Result<Self> {

@@ -110,7 +110,8 @@ impl App {
         let data_dir = DataDir::open(data_dir, browsers.run_as.is_some())?;
         let lock = data_dir.lock()?;
         let db = data_dir.database().await?;
-        let profiles = Profiles::new(db.clone(), data_dir.vault()?);
+        let profiles =
+            Profiles::new(db.clone(), data_dir.vault()?, config.profile.clone(), lifecycle.clone());
         let work = WorkRoot::open(data_dir.path(), browsers.run_as)?;
         let sessions = Sessions::new(
             db.clone(),

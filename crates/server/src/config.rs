@@ -3,11 +3,15 @@
 //! A key arrives with the feature that it steers. An unknown key is an error that names it, since a misspelt limit that
 //! is silently ignored is worse than a server that does not start. Nothing here holds a secret.
 
+mod extra_arg;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+
+pub use self::extra_arg::ExtraArg;
 
 /// The whole configuration; every section has defaults, so an empty file is a valid one.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,6 +23,8 @@ pub struct Config {
     pub sessions: SessionsConfig,
     /// Which browsers, and how they run.
     pub chromium: ChromiumConfig,
+    /// How large profiles may be, and which of their revisions are kept.
+    pub profile: ProfileConfig,
 }
 
 /// `[server]`
@@ -87,6 +93,25 @@ impl SessionsConfig {
     }
 }
 
+/// `[profile]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProfileConfig {
+    /// How many of the latest revisions are kept.
+    pub keep_last: usize,
+    /// For how many days (UTC, today included) the last revision of each day is kept besides.
+    pub keep_days: u32,
+    /// How large a revision may be when it is checked out, in bytes; no limit when absent. Over it the caches are left out,
+    /// the largest first; a profile that is still too large fails its save.
+    pub max_bytes: Option<u64>,
+}
+
+impl Default for ProfileConfig {
+    fn default() -> Self {
+        Self { keep_last: 10, keep_days: 7, max_bytes: None }
+    }
+}
+
 /// `[chromium]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,6 +128,8 @@ pub struct ChromiumConfig {
     pub run_as_uid: u32,
     /// That user's group, by numeric id.
     pub run_as_gid: u32,
+    /// More arguments for every browser, after the server's own.
+    pub extra_args: Vec<ExtraArg>,
 }
 
 /// Debian's `nobody`.
@@ -117,6 +144,7 @@ impl Default for ChromiumConfig {
             display: None,
             run_as_uid: NOBODY,
             run_as_gid: NOBODY,
+            extra_args: Vec::new(),
         }
     }
 }
@@ -146,6 +174,12 @@ impl Config {
         }
         if sessions.start_seconds == 0 {
             bail!("sessions.start_seconds must be at least 1");
+        }
+        if config.profile.keep_last == 0 {
+            bail!("profile.keep_last must be at least 1: the head is always kept");
+        }
+        if config.profile.max_bytes == Some(0) {
+            bail!("profile.max_bytes must be at least 1; leave it out for no limit");
         }
         if config.chromium.run_as_uid == 0 {
             bail!("chromium.run_as_uid must not be 0: Chromium's sandbox does not work as root");
@@ -177,12 +211,23 @@ mod tests {
             "[sessions]\nmax_concurrent = -1",
             "[sessions]\nstart_seconds = 0",
             "[chromium]\nrun_as_uid = 0",
+            "[profile]\nkeep_last = 0",
+            "[profile]\nmax_bytes = 0",
+            "[profile]\nkeep_days = -1",
+            "[chromium]\nextra_args = [\"--no-sandbox\"]",
             "[server]\npublic_url = \"ftp://x\"",
             "[server]\npublic_url = \"https://x/path\"",
             "[server]\npublic_url = \"x\"",
         ] {
             assert!(Config::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn extra_arguments_keep_their_order() {
+        let config = Config::parse("[chromium]\nextra_args = [\"--lang=de\", \"--mute-audio\"]").unwrap();
+        let args: Vec<_> = config.chromium.extra_args.iter().map(ExtraArg::as_str).collect();
+        assert_eq!(args, ["--lang=de", "--mute-audio"]);
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub enum Error {
     /// A browser or the vault did not do in time what it was asked to.
     #[error("{0}")]
     Timeout(String),
+    /// What was waited for did not come within the time that the caller named.
+    #[error("{0}")]
+    WaitedInVain(String),
     /// A fault of ours or of the machine. The caller sees `message`, the log the chain of causes.
     #[error("{message}")]
     Internal {
@@ -53,6 +56,10 @@ pub enum Error {
 
 /// `Profile not found.`, as the API words it.
 pub const PROFILE_NOT_FOUND: Error = Error::NotFound("Profile not found.");
+/// A session that exists no more, or has no browser to talk to, as the API words it.
+pub const SESSION_UNREACHABLE: Error = Error::NotFound("Session not found or unreachable.");
+/// A revision that the profile does not have, or no longer.
+pub const REVISION_NOT_FOUND: Error = Error::NotFound("Revision not found.");
 /// `Session not found.`, as the API words it.
 pub const SESSION_NOT_FOUND: Error = Error::NotFound("Session not found.");
 

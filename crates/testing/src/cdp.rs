@@ -39,6 +39,12 @@ impl Page {
         Ok(page)
     }
 
+    /// Connects to one page's own address, as `/v1/sessions/{id}/pages` has it.
+    pub async fn open_page(cdp_url: &str) -> Result<Self> {
+        let (socket, _) = connect_async(cdp_url).await.context("failed to connect to the page")?;
+        Ok(Self { socket, session: None, last_id: 0 })
+    }
+
     /// Calls a method of the page and returns its result. Events that arrive meanwhile are skipped.
     pub async fn call(&mut self, method: &str, params: Value) -> Result<Value> {
         self.last_id += 1;
@@ -82,6 +88,24 @@ impl Page {
             bail!("failed to open {url}: {error}");
         }
         Ok(())
+    }
+
+    /// Goes to `url`, and waits until everything in it is loaded.
+    pub async fn visit(&mut self, url: &str) -> Result<()> {
+        self.goto(url).await?;
+        self.wait_for("document.readyState === 'complete'").await
+    }
+
+    /// Evaluates a JavaScript expression in the page's only frame, which must show the origins site's `/puppet`.
+    pub async fn evaluate_in_puppet(&mut self, expression: &str) -> Result<Value> {
+        let ask = format!(
+            "new Promise((resolve, reject) => {{
+                addEventListener('message', ({{ data }}) => 'error' in data ? reject(data.error) : resolve(data.value));
+                frames[0].postMessage({}, '*');
+            }})",
+            json!(expression)
+        );
+        self.evaluate(&ask).await
     }
 
     /// Waits until a JavaScript expression is true. While the page changes it has no value, and is asked again.

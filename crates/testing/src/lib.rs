@@ -1,9 +1,11 @@
-//! Test server, fake Chromium, demo site, and the integration tests.
+//! Test server, fake Chromium, test sites, and the integration tests.
 
 pub mod answer;
 pub mod cdp;
 pub mod demo_site;
 pub mod fake_browser;
+pub mod ground;
+pub mod origins_site;
 pub mod program;
 pub mod server;
 pub mod torture;

@@ -6,118 +6,15 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, StatusCode};
 use roadstead_testing::cdp::Page;
-use roadstead_testing::demo_site::{BrowserState, DemoSite};
-use roadstead_testing::program::{Program, ProgramOptions, binary, wait_until};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use roadstead_testing::ground::{Ground, create, end, session, text};
+use roadstead_testing::program::{Program, ProgramOptions, wait_until};
+use rustix::process::{Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
 /// Sessions at once in the load test, as the project promises for 2 cores.
 const MANY: usize = 20;
 /// What the server process may hold with that many sessions, in bytes.
 const MEMORY: u64 = 60 << 20;
-
-/// A place for a data dir, and a site to log in to.
-struct Ground {
-    dir: tempfile::TempDir,
-    site: DemoSite,
-}
-
-impl Ground {
-    async fn new() -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        // As root the browser runs as another user, who must be able to walk here.
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
-        Ok(Self { dir, site: DemoSite::start("127.0.0.1:0".parse()?).await? })
-    }
-
-    fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
-    }
-
-    async fn program(&self) -> Result<Program> {
-        Program::start(&self.data(), &ProgramOptions::default()).await
-    }
-
-    /// Starts a session and logs in. Returns the session's id; the page, which keeps it connected, is dropped.
-    async fn log_in(&self, program: &Program, profile: Value) -> Result<String> {
-        let session = create(program, profile).await?;
-        let mut page = Page::open(text(&session["cdp_url"])).await?;
-        let state = self.site.log_in(&mut page).await?;
-        ensure!(state.is_complete(), "right after the login: {state:?}");
-        Ok(text(&session["id"]).to_owned())
-    }
-
-    /// Starts a session on a profile, looks at the account, and ends the session.
-    async fn look(&self, program: &Program, profile: &str) -> Result<BrowserState> {
-        let session = create(program, json!({"name": profile})).await?;
-        let mut page = Page::open(text(&session["cdp_url"])).await?;
-        let state = self.site.state(&mut page).await?;
-        end(program, text(&session["id"])).await?;
-        Ok(state)
-    }
-
-    async fn require_all_kept(&self, program: &Program, profile: &str) -> Result<()> {
-        let state = self.look(program, profile).await?;
-        ensure!(state.is_complete(), "after the restore: {state:?}");
-        Ok(())
-    }
-
-    fn work_dirs(&self) -> Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(self.data().join("work"))?;
-        Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
-    }
-
-    /// Waits until no session's files are left: they go once its end is published.
-    async fn require_no_files(&self) -> Result<()> {
-        wait_until("no session's files are left", || self.work_dirs().is_ok_and(|dirs| dirs.is_empty())).await
-    }
-
-    fn database(&self, statement: &str) -> Result<String> {
-        let output = std::process::Command::new("python3")
-            .args([
-                "-c",
-                "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()[0])",
-            ])
-            .arg(self.data().join("roadstead.db"))
-            .arg(statement)
-            .output()?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-    }
-
-    fn browser_of(&self, session: &str) -> Result<Pid> {
-        let pid = self.database(&format!("SELECT browser_pid FROM sessions WHERE id = '{session}'"))?;
-        Pid::from_raw(pid.parse()?).context("a process id is not 0")
-    }
-
-    /// Runs a command of the program beside, or without, a server. Returns whether it succeeded, and what it printed.
-    fn command(&self, arguments: &[&str]) -> Result<(bool, String)> {
-        let output = std::process::Command::new(binary()?)
-            .args(arguments)
-            .arg("--data-dir")
-            .arg(self.data())
-            .output()?;
-        let printed = [output.stdout, output.stderr].concat();
-        Ok((output.status.success(), String::from_utf8(printed)?))
-    }
-}
-
-async fn create(program: &Program, profile: Value) -> Result<Value> {
-    let body = json!({"browser": {"headless": {"active": true}, "profile": profile}});
-    program.data(Method::POST, "/v1/sessions", Some(body)).await
-}
-
-async fn end(program: &Program, id: &str) -> Result<Value> {
-    program.data(Method::DELETE, &format!("/v1/sessions/{id}"), None).await
-}
-
-async fn session(program: &Program, id: &str) -> Result<Value> {
-    program.data(Method::GET, &format!("/v1/sessions/{id}"), None).await
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().expect("the API answers a string here")
-}
 
 #[tokio::test]
 async fn a_killed_server_loses_no_login() -> Result<()> {
@@ -258,7 +155,7 @@ async fn a_profile_deleted_under_a_session_is_dropped_and_the_session_goes_on() 
     let id = text(&session["id"]).to_owned();
     program.data(Method::DELETE, "/v1/profiles/p", None).await?;
     let mut page = Page::open(text(&session["cdp_url"])).await?;
-    ensure!(ground.site.state(&mut page).await?.is_complete());
+    ensure!(ground.site().state(&mut page).await?.is_complete());
     let ended = end(&program, &id).await?;
     ensure!(ended["receipts"][0]["status"] == "dropped", "{ended}");
     let left = std::fs::read_dir(ground.data().join("vault"))?.count();

@@ -1,7 +1,8 @@
 //! The repository library's backend traits over our object store: one [`Adapter`] per operation.
 //!
 //! Responsible for object names, for what is cached, and for the order that durability needs: nothing of an operation is
-//! written after it ended, and no snapshot is written over unreadable entries.
+//! written after it ended, no snapshot is written over unreadable entries, and what names other objects is gone for good before
+//! they go.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -28,6 +29,15 @@ pub(crate) struct Adapter {
     stretches: Mutex<Vec<Stretch>>,
     /// Whether the operation is over. Writers hold it shared, so ending waits for those under way.
     ended: RwLock<bool>,
+    /// What was deleted and may come back after a power loss.
+    unsynced: Mutex<Unsynced>,
+}
+
+/// Kinds of objects that were deleted since their directory was last synced.
+#[derive(Clone, Copy, Default)]
+struct Unsynced {
+    snapshots: bool,
+    indexes: bool,
 }
 
 struct Stretch {
@@ -58,6 +68,7 @@ impl Adapter {
             omissions,
             stretches: Mutex::new(Vec::new()),
             ended: RwLock::new(false),
+            unsynced: Mutex::default(),
         }
     }
 
@@ -100,6 +111,30 @@ impl Adapter {
         }
         stretches.push(stretch);
         Ok(part)
+    }
+
+    /// Sees to it that snapshots are gone for good before what they need goes, and indexes before packs. Holds the others up
+    /// meanwhile: the library deletes from several threads.
+    fn sync_deletions_before(&self, kind: FileType) -> object_store::Result<()> {
+        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        let sync = |kind| self.store.sync_deletions(&layout::directory(self.repository, kind));
+        match kind {
+            FileType::Snapshot => unsynced.snapshots = true,
+            _ if unsynced.snapshots => {
+                sync(FileType::Snapshot)?;
+                unsynced.snapshots = false;
+            }
+            _ => {}
+        }
+        match kind {
+            FileType::Index => unsynced.indexes = true,
+            FileType::Pack if unsynced.indexes => {
+                sync(FileType::Index)?;
+                unsynced.indexes = false;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn failed(
@@ -196,7 +231,11 @@ impl WriteBackend for Adapter {
 
     fn remove(&self, kind: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
         let path = layout::object(self.repository, kind, id);
-        self.store.delete(&path).map_err(|error| self.failed("delete", kind, id, error))
+        let deleted = self.sync_deletions_before(kind).and_then(|()| self.store.delete(&path));
+        if let Some(cache) = &self.cache {
+            cache.remove(self.repository, kind, id);
+        }
+        deleted.map_err(|error| self.failed("delete", kind, id, error))
     }
 }
 

@@ -47,6 +47,10 @@ impl ObjectCache {
         }
     }
 
+    pub(crate) fn remove(&self, repository: RepositoryId, kind: FileType, id: &Id) {
+        self.0.remove(&(repository, kind as u8, *id));
+    }
+
     pub(crate) fn forget(&self, repository: RepositoryId) {
         self.0.retain(|(of, _, _), _| *of != repository);
     }

@@ -191,7 +191,8 @@ fn list<I: rustic_core::repofile::RepoId, S: Open>(repository: &Repository<S>) -
     Ok(listed.map_err(|error| VaultError::from_rustic("list the repository", &error))?.collect())
 }
 
-fn read_pack(access: &Access<'_>, pack: &PackId) -> Option<String> {
+/// Says what is wrong with a pack, after reading all of it.
+pub(crate) fn read_pack(access: &Access<'_>, pack: &PackId) -> Option<String> {
     match access.store.get(&layout::object(access.id, FileType::Pack, pack)) {
         Ok(bytes) if blobs::hash(&bytes) == **pack => None,
         Ok(_) => Some("holds other bytes than were written".to_owned()),

@@ -46,6 +46,20 @@ pub(crate) fn checkout(
     snapshot: &SnapshotId,
     into: &Path,
 ) -> Result<CheckoutReport, VaultError> {
+    match materialise(access, snapshot, into) {
+        // Another process may have pruned what this one remembers.
+        Err(VaultError::Damaged { .. }) if !access.has_snapshot(snapshot)? => {
+            Err(VaultError::NoSuchSnapshot(access.id, snapshot.clone()))
+        }
+        done => done,
+    }
+}
+
+fn materialise(
+    access: &Access<'_>,
+    snapshot: &SnapshotId,
+    into: &Path,
+) -> Result<CheckoutReport, VaultError> {
     let began = Instant::now();
     let (repository, _end) = access.open(None)?.into_parts();
     let failed = |error: Box<RusticError>| VaultError::from_rustic(ACTION, &error);

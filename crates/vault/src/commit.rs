@@ -44,7 +44,8 @@ fn store(
     let failed = |error: Box<RusticError>| VaultError::from_rustic(ACTION, &error);
     let repository = repository.to_indexed_ids().map_err(failed)?;
     let snapshot = snapshot(options).map_err(failed)?;
-    let archived = repository.archive(&backup_options(options), source, snapshot, &["/".into()]);
+    let parent = stored_parent(access, options)?;
+    let archived = repository.archive(&backup_options(parent), source, snapshot, &["/".into()]);
     // First the reason why an entry is missing, then whatever that led to.
     omissions.check()?;
     let snapshot = archived.map_err(failed)?;
@@ -62,12 +63,22 @@ fn store(
     })
 }
 
-fn backup_options(options: &CommitOptions) -> BackupOptions {
+/// The parent, if the store has it: one that another process pruned may be in memory still, and the library takes it for granted
+/// that a parent's directories are stored.
+fn stored_parent<'a>(
+    access: &Access<'_>,
+    options: &'a CommitOptions,
+) -> Result<Option<&'a SnapshotId>, VaultError> {
+    let Some(parent) = &options.parent else { return Ok(None) };
+    Ok(access.has_snapshot(parent)?.then_some(parent))
+}
+
+fn backup_options(parent: Option<&SnapshotId>) -> BackupOptions {
     let mut backup = BackupOptions::default();
     backup.no_scan = true;
     // Without a parent the library would search for one of its own choice.
-    backup.parent_opts.force = options.parent.is_none();
-    backup.parent_opts.parents = options.parent.iter().map(SnapshotId::to_string).collect();
+    backup.parent_opts.force = parent.is_none();
+    backup.parent_opts.parents = parent.iter().map(ToString::to_string).collect();
     backup
 }
 

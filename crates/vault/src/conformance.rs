@@ -12,6 +12,7 @@ use crate::{CommitOptions, RepositoryId, RootKey, SnapshotId, Vault, VaultError}
 mod damage;
 mod keys;
 mod life;
+mod prune;
 pub mod tree;
 
 use tree::Tree;
@@ -43,6 +44,13 @@ pub async fn run(backend: &Backend) {
     keys::deletion_is_final(backend).await;
     keys::deletion_resumes_and_repeats(backend).await;
     keys::a_deletion_beside_a_commit_leaves_nothing(backend).await;
+    prune::a_prune_removes_what_is_not_kept(backend).await;
+    prune::a_prune_merges_what_many_commits_left(backend).await;
+    prune::leftovers_of_a_commit_are_removed(backend).await;
+    prune::a_missing_snapshot_stops_a_prune(backend).await;
+    prune::damage_to_what_is_kept_stops_a_prune(backend).await;
+    prune::damage_to_what_goes_stops_nothing(backend).await;
+    prune::a_hold_keeps_the_repository_open(backend).await;
     damage::a_sound_repository_has_no_problems(backend).await;
     damage::a_flipped_bit_is_found(backend).await;
     damage::a_truncated_pack_is_found(backend).await;
@@ -130,4 +138,18 @@ impl<'a> Fixture<'a> {
 
 fn root_key() -> RootKey {
     RootKey::from_bytes([42; 32])
+}
+
+/// So many bytes of noise: another seed shares nothing with it, and it does not compress.
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
 }

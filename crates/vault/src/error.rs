@@ -79,6 +79,16 @@ pub enum VaultError {
         /// Which object, and how it is wrong.
         reason: String,
     },
+    /// What is to be kept cannot be read, so nothing was removed.
+    #[error(
+        "prune repository {repository}: {reason}; nothing was removed: mend that first, `check` says what it affects"
+    )]
+    Unprunable {
+        /// The repository.
+        repository: RepositoryId,
+        /// What cannot be read, and how it is wrong.
+        reason: String,
+    },
     /// An exclusion glob does not parse.
     #[error("understand the exclusion: {0}")]
     Glob(#[from] globset::Error),

@@ -6,7 +6,7 @@ use rustic_core::{FileType, Id};
 use crate::RepositoryId;
 
 /// The wrapped key. restic ignores names it does not know.
-const KEY_OBJECT: &str = "roadstead-key.json";
+pub(crate) const KEY_OBJECT: &str = "roadstead-key.json";
 
 pub(crate) fn root(repository: RepositoryId) -> Path {
     Path::from(repository.to_string())

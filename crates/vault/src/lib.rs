@@ -1,4 +1,4 @@
-//! Revisions' bytes: commit, checkout, verify and delete, over `rustic_core` and `object_store`.
+//! Revisions' bytes: commit, checkout, verify, prune and delete, over `rustic_core` and `object_store`.
 //!
 //! A [`Vault`] holds one repository per profile, in restic's format, each encrypted with a key of its own that only the
 //! server's [`RootKey`] unwraps. It knows neither Chromium nor HTTP, and no profile's name: a repository is a UUID, a
@@ -11,9 +11,13 @@
 //! - [`Vault::checkout`] verifies every byte that it writes, writes only below the directory it was given, and never follows
 //!   a link.
 //! - After [`Vault::delete`] the bytes are unreadable even to someone who kept a copy of them and has the root key.
+//! - While a [`Hold`] lives no snapshot of its repository is removed; while a [`Closed`] lives nobody else commits, checks out or
+//!   prunes. On a local vault that holds between processes too, and ends with its holder, however it ends.
+//! - A prune removes nothing unless all that is kept can be read. Cut off at any point, it leaves every kept snapshot whole, and
+//!   the next one goes on.
 //!
 //! An operation's way down: [`Vault`] takes the repository's lock and a permit, moves to a blocking thread, and calls
-//! `commit`, `checkout` or `check`; these open the library's repository over an `adapter`, which names and caches objects and
+//! `commit`, `checkout`, `check` or `prune`; these open the library's repository over an `adapter`, which names and caches objects and
 //! calls the `store`.
 
 mod adapter;
@@ -21,15 +25,19 @@ mod blobs;
 mod cache;
 mod check;
 mod checkout;
+mod closed;
 mod commit;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod counts;
+mod directory_lock;
 mod error;
 mod ids;
 mod layout;
 mod links;
 mod locks;
 mod omissions;
+mod prune;
 mod repository;
 mod repository_key;
 mod root_key;
@@ -40,8 +48,11 @@ mod store;
 mod tests;
 mod vault;
 
+pub use closed::{Closed, Hold};
+pub use counts::ObjectCounts;
 pub use error::VaultError;
 pub use ids::{InvalidId, RepositoryId, SnapshotId};
+pub use prune::{PrunePlan, PruneReport};
 pub use root_key::RootKey;
 pub use spread::spread_subdirectories;
 pub use vault::{CheckReport, CheckoutReport, CommitOptions, CommitReport, SnapshotInfo, Vault};

@@ -1,7 +1,10 @@
 //! Who may work on a repository at the same time, within this process.
 //!
-//! Commits and checkouts go together. Making and deleting a repository goes alone, so that a deletion leaves nothing behind
-//! that a commit wrote meanwhile. Between processes the database decides.
+//! Commits and checkouts go together. Making, pruning and deleting a repository goes alone, so that nothing is removed that
+//! someone is about to use, and a deletion leaves nothing behind that a commit wrote meanwhile. Between processes on one
+//! machine `directory_lock` sees to the same; between machines that share an object store the database decides.
+//!
+//! A waiting `Alone` goes before every later `Together`, so a holder must never wait for a second lock on the same repository.
 
 use std::{
     collections::HashMap,
@@ -10,17 +13,26 @@ use std::{
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use crate::RepositoryId;
+use crate::{RepositoryId, directory_lock::DirectoryLock};
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Share {
     Together,
     Alone,
+    /// Alone, on a repository that need not exist.
+    Making,
 }
 
 /// Held while an operation runs.
 pub(crate) enum Lock {
     Together { _guard: OwnedRwLockReadGuard<()> },
     Alone { _guard: OwnedRwLockWriteGuard<()> },
+}
+
+/// A repository's lock, within this process and, on a local vault, between processes.
+pub(crate) struct Held {
+    pub _directory: Option<DirectoryLock>,
+    pub _lock: Lock,
 }
 
 #[derive(Default)]
@@ -31,7 +43,7 @@ impl Locks {
         let lock = self.lock_of(repository);
         match share {
             Share::Together => Lock::Together { _guard: lock.read_owned().await },
-            Share::Alone => Lock::Alone { _guard: lock.write_owned().await },
+            Share::Alone | Share::Making => Lock::Alone { _guard: lock.write_owned().await },
         }
     }
 

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::{PutMode, PutPayload};
 use rustic_core::{
-    ConfigOptions, Credentials, KeyOptions, OpenStatus, Repository, RepositoryBackends, RepositoryOptions,
+    ConfigOptions, Credentials, FileType, KeyOptions, OpenStatus, Repository, RepositoryBackends,
+    RepositoryOptions,
     repofile::{Chunker, MasterKey},
 };
 
 use crate::{
-    RepositoryId, RootKey, VaultError, adapter::Adapter, cache::ObjectCache, layout, omissions::Omissions,
-    repository_key, store::Store,
+    RepositoryId, RootKey, SnapshotId, VaultError, adapter::Adapter, cache::ObjectCache, layout,
+    omissions::Omissions, repository_key, store::Store,
 };
 
 /// Sizes are chosen for a small server: a commit holds a handful of chunks and packs in memory at once. They are written into
@@ -105,6 +106,13 @@ impl Access<'_> {
         added.map(drop).map_err(|error| VaultError::from_rustic("add the password", &error))
     }
 
+    /// Asks the store, not memory, whether it has a snapshot.
+    pub(crate) fn has_snapshot(&self, snapshot: &SnapshotId) -> Result<bool, VaultError> {
+        let path = layout::object(self.id, FileType::Snapshot, &snapshot.stored());
+        let found = self.store.exists(&path);
+        found.map_err(|source| VaultError::Store { action: "look for the snapshot", source })
+    }
+
     fn unopened(
         &self,
         omissions: Option<Arc<Omissions>>,
@@ -118,7 +126,7 @@ impl Access<'_> {
     }
 
     /// Reads the key object each time, so that a repository deleted elsewhere is gone here too.
-    fn require_key(&self) -> Result<MasterKey, VaultError> {
+    pub(crate) fn require_key(&self) -> Result<MasterKey, VaultError> {
         match self.store.get(&layout::key_object(self.id)) {
             Ok(object) => repository_key::unwrap(self.root_key, self.id, &object),
             Err(object_store::Error::NotFound { .. }) => Err(VaultError::NoSuchRepository(self.id)),

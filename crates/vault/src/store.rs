@@ -2,7 +2,7 @@
 //!
 //! The repository library is synchronous and runs threads of its own; object stores are asynchronous. This is the bridge.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
@@ -11,6 +11,8 @@ use object_store::{
     path::Path,
 };
 use tokio::runtime::Handle;
+
+use crate::directory_lock::sync_parent;
 
 /// How a blocking thread waits for the store.
 #[derive(Clone)]
@@ -25,18 +27,32 @@ pub(crate) enum Bridge {
 pub(crate) struct Store {
     objects: Arc<dyn ObjectStore>,
     bridge: Bridge,
+    /// The directory, if the store is one.
+    directory: Option<PathBuf>,
 }
 
 type Result<T> = object_store::Result<T>;
 
 impl Store {
     pub(crate) fn new(objects: Arc<dyn ObjectStore>, bridge: Bridge) -> Self {
-        Self { objects, bridge }
+        Self { objects, bridge, directory: None }
+    }
+
+    pub(crate) fn in_directory(self, directory: Option<PathBuf>) -> Self {
+        Self { directory, ..self }
     }
 
     pub(crate) fn get(&self, path: &Path) -> Result<Bytes> {
         fail::fail_point!("vault-get", |why| Err(injected(why)));
         self.wait(async { self.objects.get(path).await?.bytes().await })
+    }
+
+    pub(crate) fn exists(&self, path: &Path) -> Result<bool> {
+        match self.wait(self.objects.head(path)) {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads `length` bytes from `offset`, or fewer where the object ends earlier.
@@ -61,8 +77,30 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes everything below `prefix`; what is gone already does not count as a failure.
-    pub(crate) fn delete_prefix(&self, prefix: &Path) -> Result<()> {
+    /// Puts on disk that objects right below `prefix` were deleted. Other stores have no need of it: there a deletion counts when
+    /// it returns.
+    pub(crate) fn sync_deletions(&self, prefix: &Path) -> Result<()> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let directory = directory.join(prefix.as_ref());
+        sync(&directory).map_err(|error| on_directory(&directory, &error))
+    }
+
+    /// Deletes everything below `prefix`; what is gone already does not count as a failure. What was deleted there before is gone
+    /// for good before anything else goes.
+    pub(crate) fn delete_below(&self, prefix: &Path) -> Result<()> {
+        fail::fail_point!("vault-delete", |why| Err(injected(why)));
+        match &self.directory {
+            Some(directory) => {
+                let directory = directory.join(prefix.as_ref());
+                delete_directory(&directory).map_err(|error| on_directory(&directory, &error))?;
+            }
+            None => self.delete_listed(prefix)?,
+        }
+        fail::fail_point!("vault-delete-done");
+        Ok(())
+    }
+
+    fn delete_listed(&self, prefix: &Path) -> Result<()> {
         self.wait(async {
             let locations = self.objects.list(Some(prefix)).map_ok(|meta| meta.location).boxed();
             let mut deletions = self.objects.delete_stream(locations);
@@ -94,14 +132,33 @@ impl Store {
     }
 }
 
+fn delete_directory(directory: &std::path::Path) -> io::Result<()> {
+    match sync(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        synced => synced?,
+    }
+    std::fs::remove_dir_all(directory)?;
+    sync_parent(directory)
+}
+
+fn sync(directory: &std::path::Path) -> io::Result<()> {
+    std::fs::File::open(directory)?.sync_all()
+}
+
+fn on_directory(directory: &std::path::Path, error: &io::Error) -> object_store::Error {
+    let source = io::Error::new(error.kind(), format!("{}: {error}", directory.display()));
+    object_store::Error::Generic { store: "directory", source: source.into() }
+}
+
 /// The error that a failpoint asked for: `full` is a full disk, anything else a broken one.
 #[cfg(feature = "failpoints")]
+#[expect(clippy::needless_pass_by_value, reason = "the failpoint gives it away")]
 fn injected(why: Option<String>) -> object_store::Error {
     let kind = match why.as_deref() {
-        Some("full") => std::io::ErrorKind::StorageFull,
-        _ => std::io::ErrorKind::Other,
+        Some("full") => io::ErrorKind::StorageFull,
+        _ => io::ErrorKind::Other,
     };
-    object_store::Error::Generic { store: "failpoint", source: std::io::Error::from(kind).into() }
+    object_store::Error::Generic { store: "failpoint", source: io::Error::from(kind).into() }
 }
 
 impl fmt::Debug for Store {

@@ -9,6 +9,9 @@ use crate::{RootKey, Vault, conformance, conformance::Backend};
 mod entries;
 mod format;
 mod order;
+mod processes;
+mod prune;
+mod recorder;
 mod roundtrip;
 
 #[tokio::test(flavor = "multi_thread")]

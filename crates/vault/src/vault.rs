@@ -18,10 +18,12 @@ use rustic_core::{jiff::Timestamp, repofile::SnapshotFile};
 use tokio::{runtime::Handle, sync::Semaphore, task::spawn_blocking};
 
 use crate::{
-    RepositoryId, RootKey, SnapshotId, VaultError,
+    Closed, Hold, ObjectCounts, RepositoryId, RootKey, SnapshotId, VaultError,
     cache::ObjectCache,
-    check, checkout, commit, layout,
-    locks::{Locks, Share},
+    check, checkout, commit, counts,
+    directory_lock::{DirectoryLock, sync_parent},
+    layout,
+    locks::{Held, Locks, Share},
     repository::Access,
     store::{Bridge, Store},
 };
@@ -35,7 +37,7 @@ pub struct Vault {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     objects: Arc<dyn ObjectStore>,
     /// The directory, if the store is one.
     directory: Option<PathBuf>,
@@ -154,7 +156,7 @@ impl Vault {
 
     /// Makes a repository with a random key of its own. One that exists is left as it is; one half made is completed.
     pub async fn create(&self, repository: &RepositoryId) -> Result<(), VaultError> {
-        self.run(repository, Share::Alone, |access, _| access.create()).await
+        self.run(repository, Share::Making, |access, _| access.create()).await
     }
 
     /// Stores the directory `from` as a new snapshot. Commits and checkouts of one repository may run side by side.
@@ -166,8 +168,35 @@ impl Vault {
         from: &Path,
         options: CommitOptions,
     ) -> Result<CommitReport, VaultError> {
+        let (report, _hold) = self.commit_held(repository, from, options).await?;
+        Ok(report)
+    }
+
+    /// As [`commit`](Self::commit), and goes on keeping the repository from being closed until the [`Hold`] is dropped, so that
+    /// the snapshot can be published before a prune looks for what is not.
+    pub async fn commit_held(
+        &self,
+        repository: &RepositoryId,
+        from: &Path,
+        options: CommitOptions,
+    ) -> Result<(CommitReport, Hold), VaultError> {
         let from = from.to_owned();
-        self.run(repository, Share::Together, move |access, _| commit::commit(access, &from, &options)).await
+        let held = self.hold(*repository, Share::Together).await?;
+        let work = move |access: &Access<'_>, _: &Inner| commit::commit(access, &from, &options);
+        let report = self.run_held(*repository, held.clone(), work).await?;
+        Ok((report, Hold::new(held)))
+    }
+
+    /// Waits until nobody is at work on the repository, in this process or, on a local vault, in another one, and keeps
+    /// everybody away until the [`Closed`] is dropped. On a shared object store the caller sees to other machines.
+    pub async fn close(&self, repository: &RepositoryId) -> Result<Closed, VaultError> {
+        let held = self.hold(*repository, Share::Alone).await?;
+        Ok(Closed::new(self.clone(), *repository, held))
+    }
+
+    /// Counts a repository's objects, by listing them.
+    pub async fn object_counts(&self, repository: &RepositoryId) -> Result<ObjectCounts, VaultError> {
+        self.run(repository, Share::Together, |access, _| counts::count(access)).await
     }
 
     /// Writes a snapshot's files into the directory `into`, which must be empty or missing. Its parent must exist.
@@ -221,7 +250,13 @@ impl Vault {
     ///
     /// One that does not exist is already deleted; one whose deletion was interrupted is deleted further.
     pub async fn delete(&self, repository: &RepositoryId) -> Result<(), VaultError> {
-        self.run(repository, Share::Alone, |access, inner| inner.delete(access)).await
+        match self.run(repository, Share::Alone, |access, inner| inner.delete(access)).await {
+            Err(VaultError::NoSuchRepository(id)) => {
+                self.inner.forget(id);
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Lists every repository in the store, also those whose making or deletion was interrupted, in no particular order.
@@ -233,19 +268,44 @@ impl Vault {
         Ok(roots.iter().filter_map(|root| root.filename()?.parse().ok()).collect())
     }
 
-    /// Runs `work` on a blocking thread. Lock and permit go with it: a dropped future does not release what work still holds.
     async fn run<T: Send + 'static>(
         &self,
         repository: &RepositoryId,
         share: Share,
         work: impl FnOnce(&Access<'_>, &Inner) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, VaultError> {
-        let (inner, id, store) = (self.inner.clone(), *repository, self.inner.store());
-        let lock = inner.locks.acquire(id, share).await;
+        let held = self.hold(*repository, share).await?;
+        self.run_held(*repository, held, work).await
+    }
+
+    /// Takes the repository's lock, waiting without a permit: who is waited for may need one.
+    async fn hold(&self, repository: RepositoryId, share: Share) -> Result<Arc<Held>, VaultError> {
+        let lock = self.inner.locks.acquire(repository, share).await;
+        let Some(directory) = self.inner.directory_of(repository) else {
+            return Ok(Arc::new(Held { _directory: None, _lock: lock }));
+        };
+        let taken = spawn_blocking(move || {
+            let taken = DirectoryLock::acquire(&directory, share);
+            taken.map_err(|source| VaultError::file("lock", &directory, source))
+        });
+        match taken.await.map_err(|error| aborted(&error))?? {
+            Some(taken) => Ok(Arc::new(Held { _directory: Some(taken), _lock: lock })),
+            None => Err(VaultError::NoSuchRepository(repository)),
+        }
+    }
+
+    /// Runs `work` on a blocking thread. Lock and permit go with it: a dropped future does not release what work still holds.
+    pub(crate) async fn run_held<T: Send + 'static>(
+        &self,
+        id: RepositoryId,
+        held: Arc<Held>,
+        work: impl FnOnce(&Access<'_>, &Inner) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        let (inner, store) = (self.inner.clone(), self.inner.store());
         let permit = inner.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
         let span = tracing::debug_span!("vault", repository.id = %id);
         let done = spawn_blocking(move || {
-            let _held = (lock, permit);
+            let _held = (held, permit);
             let access =
                 Access { store: &store, root_key: &inner.root_key, id, cache: Some(inner.cache.clone()) };
             span.in_scope(|| work(&access, &inner))
@@ -275,28 +335,26 @@ impl Inner {
             Some(_) => Bridge::Direct,
             None => Bridge::Runtime(Handle::current()),
         };
-        Store::new(self.objects.clone(), bridge)
+        Store::new(self.objects.clone(), bridge).in_directory(self.directory.clone())
+    }
+
+    fn directory_of(&self, repository: RepositoryId) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.join(repository.to_string()))
+    }
+
+    /// Drops what is remembered of a repository: its objects went, or may have gone.
+    pub(crate) fn forget(&self, repository: RepositoryId) {
+        self.cache.forget(repository);
     }
 
     fn delete(&self, access: &Access<'_>) -> Result<(), VaultError> {
-        self.cache.forget(access.id);
+        self.forget(access.id);
         match access.store.delete(&layout::key_object(access.id)) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(source) => return Err(VaultError::Store { action: "delete the key object", source }),
         }
-        let Some(directory) = &self.directory else {
-            let deleted = access.store.delete_prefix(&layout::root(access.id));
-            return deleted.map_err(|source| VaultError::Store { action: "delete the repository", source });
-        };
-        let directory = directory.join(access.id.to_string());
-        let failed = |source| VaultError::file("delete", &directory, source);
-        // The key's going must be on disk before anything else goes.
-        match std::fs::File::open(&directory).and_then(|handle| handle.sync_all()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            synced => synced.map_err(failed)?,
-        }
-        std::fs::remove_dir_all(&directory).map_err(failed)?;
-        sync_parent(&directory).map_err(failed)
+        let deleted = access.store.delete_below(&layout::root(access.id));
+        deleted.map_err(|source| VaultError::Store { action: "delete the repository", source })
     }
 }
 
@@ -323,11 +381,4 @@ impl From<SnapshotFile> for SnapshotInfo {
 
 fn aborted(error: &tokio::task::JoinError) -> VaultError {
     VaultError::Aborted(error.to_string())
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => std::fs::File::open(parent)?.sync_all(),
-        _ => std::fs::File::open(".")?.sync_all(),
-    }
 }

@@ -154,7 +154,8 @@ async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) ->
         display: None,
         sandbox: browsers.sandbox,
         run_as: browsers.run_as,
-        extra_args: Vec::new(),
+        restore_tabs: false,
+        extra_args: browsers.extra_args.clone(),
         launch_timeout: browsers.launch_timeout,
     };
     let launched = Browser::launch(&options).await;

@@ -7,6 +7,7 @@ mod check;
 mod doctor;
 mod keys;
 mod profiles;
+mod prune;
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -65,6 +66,12 @@ enum Command {
     /// Lists, shows and deletes profiles.
     #[command(subcommand)]
     Profiles(profiles::Command),
+    /// Removes the revisions that `[profile] keep_last` and `keep_days` do not keep, and frees their bytes.
+    Prune {
+        /// Only says what it would do.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Checks that every profile's revisions are complete in the vault.
     Check {
         /// Reads and verifies every byte, not only that all pieces are there.
@@ -124,7 +131,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { listen, api_key } => serve(config, &cli.place, listen, api_key).await,
         Command::Doctor => doctor::run(&config, &cli.place.data_dir).await,
         Command::Keys(command) => keys::run(command, &data_dir(&cli.place)?.database().await?).await,
-        Command::Profiles(command) => profiles::run(command, &data_dir(&cli.place)?).await,
+        Command::Profiles(command) => profiles::run(command, &config, &data_dir(&cli.place)?).await,
+        Command::Prune { dry_run } => prune::run(&data_dir(&cli.place)?, &config, dry_run).await,
         Command::Check { read_data } => check::run(&data_dir(&cli.place)?, read_data).await,
     }
 }

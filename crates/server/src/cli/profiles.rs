@@ -9,8 +9,10 @@ use roadstead_api::ProjectId;
 use super::print;
 use crate::FIRST_PROJECT;
 use crate::app::DataDir;
+use crate::config::Config;
 use crate::db::Db;
-use crate::profile::{ProfileRecord, Profiles};
+use crate::lifecycle::Lifecycle;
+use crate::profile::{ProfileRecord, Profiles, RevisionRecord};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -34,7 +36,7 @@ pub(super) struct Which {
     project: String,
 }
 
-pub(super) async fn run(command: Command, data_dir: &DataDir) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(command: Command, config: &Config, data_dir: &DataDir) -> anyhow::Result<ExitCode> {
     let db = data_dir.database().await?;
     match command {
         Command::List => list(&db).await?,
@@ -42,7 +44,9 @@ pub(super) async fn run(command: Command, data_dir: &DataDir) -> anyhow::Result<
         Command::Revisions(which) => revisions(&db, &find(&db, &which).await?.1).await?,
         Command::Delete(which) => {
             let (project, profile) = find(&db, &which).await?;
-            Profiles::new(db.clone(), data_dir.vault()?).delete(project, profile.name.as_str()).await?;
+            let profiles =
+                Profiles::new(db.clone(), data_dir.vault()?, config.profile.clone(), Lifecycle::new());
+            profiles.delete(project, profile.name.as_str()).await?;
             print(format_args!("deleted {:?}", profile.name.as_str()))?;
         }
     }
@@ -95,19 +99,29 @@ fn show(profile: &ProfileRecord) -> anyhow::Result<()> {
 async fn revisions(db: &Db, profile: &ProfileRecord) -> anyhow::Result<()> {
     for revision in db.revisions(profile.id).await? {
         print(format_args!(
-            "{}  parent {}  {}  {} bytes, {} added  {}  session {}  {}  {}",
+            "{}{}  parent {}  {}  {} bytes, {} added  {}{}  session {}  {}  {}",
             revision.number,
+            if revision.head { " head" } else { "" },
             number(revision.parent),
             revision.saved_at,
             revision.size_bytes,
             revision.added_bytes,
-            revision.cause,
-            revision.session,
+            revision.cause.as_str(),
+            remarks(&revision),
+            revision.session.map_or_else(|| "none".to_owned(), |session| session.to_string()),
             revision.browser_version.as_deref().unwrap_or("unknown browser"),
             revision.digest
         ))?;
     }
     Ok(())
+}
+
+/// What sets a revision apart, as words to follow its cause.
+fn remarks(revision: &RevisionRecord) -> String {
+    let diverged = revision.diverged_from.map(|head| format!(", diverged from {head}"));
+    let held_back = revision.held_back.as_ref().map(|_| ", held back".to_owned());
+    let pinned = revision.pinned.then(|| ", pinned".to_owned());
+    [diverged, held_back, pinned].into_iter().flatten().collect()
 }
 
 fn number(revision: Option<u64>) -> String {

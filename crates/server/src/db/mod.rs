@@ -4,10 +4,13 @@
 //! it, which number a revision gets. The driver of a session and the handlers of requests need no other agreement.
 //! Commits are durable when they return (WAL with `synchronous = FULL`): a receipt rests on that.
 
+mod admission;
 mod keys;
 mod profiles;
+mod revisions;
 mod row;
 mod sessions;
+mod sinks;
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,9 +21,12 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, Transaction};
 
+pub use self::admission::{Admission, Admitted, Blocked, NewSession, StartingPoint};
 pub use self::keys::{KeyInfo, NewKey};
-pub use self::profiles::{Binding, NewRevision, Published, RevisionRecord};
-pub use self::sessions::{Admission, Interrupted, NewSession, Sink};
+pub use self::profiles::Binding;
+pub use self::revisions::{NewRevision, Placement, Published};
+pub use self::sessions::Interrupted;
+pub use self::sinks::Sink;
 
 use crate::error::{Error, Result};
 

@@ -45,6 +45,12 @@ pub fn json<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| undecodable(column, error))
 }
 
+/// Reads an optional JSON column.
+pub fn json_optional<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<Option<T>> {
+    let text: Option<&str> = get(row, column)?;
+    text.map(|text| serde_json::from_str(text).map_err(|error| undecodable(column, error))).transpose()
+}
+
 /// Reads a moment.
 pub fn time(row: &SqliteRow, column: &str) -> Result<Timestamp> {
     let millis: i64 = get(row, column)?;
@@ -81,4 +87,9 @@ fn undecodable(
 /// Writes a count. SQLite's integers are signed; nothing that we count comes near the limit.
 pub fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Writes one of our own types as JSON.
+pub fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("our own types are representable as JSON")
 }

@@ -1,56 +1,16 @@
-//! Sessions and their sinks.
+//! Sessions: their state, their lists, and what an earlier server left of them.
 
-use roadstead_api::{ProfileId, ProfileName, ProjectId, Receipt, SessionId};
-use serde_json::Value;
+use roadstead_api::{ProjectId, RestoreReport, SessionId};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Sqlite};
 
+use super::row::to_json;
+use super::sinks::{Sink, unsaved_sinks};
 use super::{Db, fault, row};
-use crate::caller::Caller;
 use crate::clock;
-use crate::error::{Error, PROFILE_NOT_FOUND, Result, SESSION_NOT_FOUND};
+use crate::error::{Result, SESSION_NOT_FOUND};
 use crate::session::query::{SessionFilter, SessionPage, SessionQuery, SortBy, SortOrder};
 use crate::session::record::{EndReason, LoadedProfile, SessionRecord, SessionStatus};
-use crate::session::request::ProfileUse;
-
-/// A session to be admitted.
-#[derive(Debug)]
-pub struct NewSession<'a> {
-    /// Its id.
-    pub id: SessionId,
-    /// Who asked for it.
-    pub caller: &'a Caller,
-    /// The body of the create.
-    pub configuration: &'a Value,
-    /// Its labels.
-    pub tags: &'a [String],
-    /// Whether it is headless.
-    pub headless: bool,
-    /// The profile it starts from.
-    pub profile: Option<&'a ProfileUse>,
-}
-
-/// What an admitted session starts from.
-#[derive(Clone, Debug, Default)]
-pub struct Admission {
-    /// The profile that it loads.
-    pub profile: Option<ProfileId>,
-    /// That profile's head: number and digest. `None` for a profile that holds nothing yet.
-    pub head: Option<(u64, String)>,
-}
-
-/// A profile that a session is to be saved into.
-#[derive(Clone, Debug)]
-pub struct Sink {
-    /// The profile.
-    pub profile: ProfileId,
-    /// Its name when it was tied to the session.
-    pub name: ProfileName,
-    /// Whether the profile was deleted meanwhile.
-    pub dropped: bool,
-    /// The digest of the profile's head: what the next snapshot has most in common with.
-    pub head: Option<String>,
-}
 
 /// A session that an earlier server left unfinished, or whose save failed.
 #[derive(Debug)]
@@ -73,46 +33,12 @@ pub struct Interrupted {
 
 const COLUMNS: &str = "s.id, s.project_id, s.status, s.reason, s.detail, s.configuration, s.tags, s.headless,
     s.profile_name, s.profile_revision, s.profile_persist, s.api_key_name, s.browser_version, s.created_at, s.ended_at,
-    (SELECT json_group_array(json(receipt)) FROM sinks WHERE session_id = s.id AND receipt IS NOT NULL) AS receipts";
+    s.restore,
+    (SELECT json_group_array(json(receipt)) FROM (
+         SELECT receipt FROM checkpoints WHERE session_id = s.id
+         UNION ALL SELECT receipt FROM sinks WHERE session_id = s.id AND receipt IS NOT NULL)) AS receipts";
 
 impl Db {
-    /// Admits a session: resolves the profile and its head, creates a persisting session's profile if it is new, and
-    /// ties the two together.
-    ///
-    /// An unknown profile that is only to be loaded is [`PROFILE_NOT_FOUND`].
-    pub async fn admit_session(&self, new: NewSession<'_>) -> Result<Admission> {
-        let mut tx = self.write().await?;
-        let admission = match new.profile {
-            None => Admission::default(),
-            Some(wanted) => resolve_profile(&mut tx, &new, wanted).await?,
-        };
-        sqlx::query(
-            "INSERT INTO sessions (id, project_id, status, configuration, tags, headless, profile_name,
-                 profile_revision, profile_persist, api_key_name, created_at)
-             VALUES (?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(new.id.to_string())
-        .bind(new.caller.project.to_string())
-        .bind(new.configuration.to_string())
-        .bind(to_json(&new.tags))
-        .bind(new.headless)
-        .bind(new.profile.map(|wanted| wanted.name.as_str().to_owned()))
-        .bind(admission.head.as_ref().map(|(number, _)| row::to_sql(*number)))
-        .bind(new.profile.is_some_and(|wanted| wanted.persist))
-        .bind(&new.caller.key_name)
-        .bind(clock::now().as_millisecond())
-        .execute(&mut *tx)
-        .await
-        .map_err(fault)?;
-        if let (Some(profile), Some(wanted)) = (admission.profile, new.profile)
-            && wanted.persist
-        {
-            add_sink(&mut tx, new.id, profile, &wanted.name).await?;
-        }
-        tx.commit().await.map_err(fault)?;
-        Ok(admission)
-    }
-
     /// Notes that a session's browser answers, and which process it is.
     pub async fn session_running(
         &self,
@@ -120,34 +46,22 @@ impl Db {
         version: &str,
         pid: u32,
         start_time: u64,
+        restore: Option<&RestoreReport>,
     ) -> Result<()> {
         sqlx::query(
-            "UPDATE sessions SET status = 'running', browser_version = ?, browser_pid = ?, browser_start_time = ?
+            "UPDATE sessions SET status = 'running', browser_version = ?, browser_pid = ?, browser_start_time = ?,
+                 restore = ?
              WHERE id = ? AND status = 'starting'",
         )
         .bind(version)
         .bind(pid)
         .bind(row::to_sql(start_time))
+        .bind(restore.map(to_json))
         .bind(id.to_string())
         .execute(&self.pool)
         .await
         .map_err(fault)?;
         Ok(())
-    }
-
-    /// Closes a session to new sinks and returns those it has, deleted profiles' included.
-    pub async fn begin_stopping(&self, id: SessionId) -> Result<Vec<Sink>> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE sessions SET status = 'stopping' WHERE id = ? AND status IN ('starting', 'running')",
-        )
-        .bind(id.to_string())
-        .execute(&mut *tx)
-        .await
-        .map_err(fault)?;
-        let sinks = unsaved_sinks(&mut tx, id).await?;
-        tx.commit().await.map_err(fault)?;
-        Ok(sinks)
     }
 
     /// Notes how a session ended.
@@ -271,106 +185,6 @@ impl Db {
         tx.commit().await.map_err(fault)?;
         Ok(interrupted)
     }
-
-    /// Notes a save that did not happen because its profile is gone.
-    pub async fn drop_sink(&self, session: SessionId, profile: ProfileId, receipt: &Receipt) -> Result<()> {
-        sqlx::query(
-            "UPDATE sinks SET state = 'dropped', receipt = ? WHERE session_id = ? AND profile_id = ?",
-        )
-        .bind(to_json(receipt))
-        .bind(session.to_string())
-        .bind(profile.to_string())
-        .execute(&self.pool)
-        .await
-        .map_err(fault)?;
-        Ok(())
-    }
-}
-
-/// Ties a profile to a session that will be saved into it.
-pub(super) async fn add_sink(
-    tx: &mut SqliteConnection,
-    session: SessionId,
-    profile: ProfileId,
-    name: &ProfileName,
-) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO sinks (session_id, profile_id, profile_name, state) VALUES (?, ?, ?, 'pending')
-         ON CONFLICT (session_id, profile_id) DO NOTHING",
-    )
-    .bind(session.to_string())
-    .bind(profile.to_string())
-    .bind(name.as_str())
-    .execute(tx)
-    .await
-    .map_err(fault)?;
-    Ok(())
-}
-
-async fn resolve_profile(
-    tx: &mut SqliteConnection,
-    new: &NewSession<'_>,
-    wanted: &ProfileUse,
-) -> Result<Admission> {
-    let found = sqlx::query(
-        "SELECT p.id, r.number, r.digest FROM profiles p
-         LEFT JOIN revisions r ON r.profile_id = p.id AND r.number = p.head
-         WHERE p.project_id = ? AND p.name = ?",
-    )
-    .bind(new.caller.project.to_string())
-    .bind(wanted.name.as_str())
-    .fetch_optional(&mut *tx)
-    .await
-    .map_err(fault)?;
-    if let Some(found) = found {
-        let number = row::count_optional(&found, "number")?;
-        let digest: Option<String> = row::get(&found, "digest")?;
-        return Ok(Admission { profile: Some(row::parse(&found, "id")?), head: number.zip(digest) });
-    }
-    if !wanted.persist {
-        return Err(PROFILE_NOT_FOUND);
-    }
-    let id = ProfileId::random();
-    let now = clock::now().as_millisecond();
-    sqlx::query(
-        "INSERT INTO profiles (id, project_id, name, session_id, status, created_at, updated_at)
-         VALUES (?, ?, ?, ?, 'pending', ?, ?)",
-    )
-    .bind(id.to_string())
-    .bind(new.caller.project.to_string())
-    .bind(wanted.name.as_str())
-    .bind(new.id.to_string())
-    .bind(now)
-    .bind(now)
-    .execute(&mut *tx)
-    .await
-    .map_err(fault)?;
-    Ok(Admission { profile: Some(id), head: None })
-}
-
-async fn unsaved_sinks(tx: &mut SqliteConnection, session: SessionId) -> Result<Vec<Sink>> {
-    sqlx::query(
-        "SELECT k.profile_id, k.profile_name, k.state, r.digest FROM sinks k
-         LEFT JOIN profiles p ON p.id = k.profile_id
-         LEFT JOIN revisions r ON r.profile_id = p.id AND r.number = p.head
-         WHERE k.session_id = ? AND k.state <> 'saved' AND (k.state <> 'dropped' OR k.receipt IS NULL)
-         ORDER BY k.profile_name",
-    )
-    .bind(session.to_string())
-    .fetch_all(tx)
-    .await
-    .map_err(fault)?
-    .iter()
-    .map(|found| {
-        let state: &str = row::get(found, "state")?;
-        Ok(Sink {
-            profile: row::parse(found, "profile_id")?,
-            name: row::parse(found, "profile_name")?,
-            dropped: state == "dropped",
-            head: row::get(found, "digest")?,
-        })
-    })
-    .collect()
 }
 
 fn push_filter(query: &mut QueryBuilder<Sqlite>, project: ProjectId, filter: &SessionFilter) {
@@ -423,6 +237,7 @@ fn order_by(sort: SortBy, order: SortOrder) -> &'static str {
 
 fn record(found: &SqliteRow) -> Result<SessionRecord> {
     let reason: Option<&str> = row::get(found, "reason")?;
+    let restore = row::json_optional(found, "restore")?;
     Ok(SessionRecord {
         id: row::parse(found, "id")?,
         project: row::parse(found, "project_id")?,
@@ -432,7 +247,7 @@ fn record(found: &SqliteRow) -> Result<SessionRecord> {
         configuration: row::json(found, "configuration")?,
         tags: row::json(found, "tags")?,
         headless: row::get(found, "headless")?,
-        profile: loaded_profile(found)?,
+        profile: loaded_profile(found)?.map(|profile| LoadedProfile { restore, ..profile }),
         api_key_name: row::get(found, "api_key_name")?,
         browser_version: row::get(found, "browser_version")?,
         created_at: row::time(found, "created_at")?,
@@ -449,12 +264,6 @@ fn loaded_profile(found: &SqliteRow) -> Result<Option<LoadedProfile>> {
         name,
         revision: row::count_optional(found, "profile_revision")?,
         persist: row::get(found, "profile_persist")?,
+        restore: None,
     }))
 }
-
-pub(super) fn to_json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("our own types are representable as JSON")
-}
-
-/// The error for a profile tied to a session that cannot be saved into it.
-pub(super) const SESSION_UNREACHABLE: Error = Error::NotFound("Session not found or unreachable.");

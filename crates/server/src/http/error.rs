@@ -57,6 +57,7 @@ impl From<Error> for Failure {
             Error::TooManySessions { limit, retry_after } => too_many(message, limit, retry_after),
             Error::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
             Error::Timeout(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, message),
+            Error::WaitedInVain(_) => Self::new(StatusCode::REQUEST_TIMEOUT, message),
             Error::Internal { source, .. } => {
                 Self { cause: Some(source), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
             }
@@ -128,6 +129,7 @@ mod tests {
             (Error::NotImplemented(String::new()), 501),
             (Error::Unavailable(String::new()), 503),
             (Error::Timeout(String::new()), 504),
+            (Error::WaitedInVain(String::new()), 408),
         ] {
             assert_eq!(Failure::from(error).status.as_u16(), status);
         }

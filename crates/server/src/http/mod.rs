@@ -15,9 +15,12 @@ mod observe;
 mod openapi;
 mod origin;
 mod params;
+mod profile_events;
 mod profiles;
 mod relay;
+mod revisions;
 mod session_list;
+mod session_profile;
 mod session_request;
 mod session_tags;
 mod session_view;
@@ -86,6 +89,13 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         ))
         .routes(routes!(profiles::create_profile, profiles::list_profiles))
         .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
+        .routes(routes!(profile_events::follow_profile))
+        .routes(routes!(revisions::checkpoint))
+        .routes(routes!(revisions::list_revisions))
+        .routes(routes!(revisions::get_revision, revisions::delete_revision))
+        .routes(routes!(revisions::roll_back))
+        .routes(routes!(revisions::promote))
+        .routes(routes!(revisions::pin, revisions::unpin))
         .fallback(error::no_such_route)
         .layer(from_fn_with_state(app.clone(), auth::require_key));
     openapi::demand_key(v1.get_openapi_mut());

@@ -1,5 +1,7 @@
 //! What a URL says: query parameters and ids in paths, with the API's own answers when they are wrong.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -84,6 +86,17 @@ pub fn positive(name: &str, text: Option<&str>) -> Result<Option<u32>> {
             Ok(_) | Err(_) => Err(Error::invalid(name, "must be a whole number from 1")),
         },
     }
+}
+
+/// Reads a span of time in seconds, with fractions.
+pub fn seconds(name: &str, text: Option<&str>, usual: Duration, most: Duration) -> Result<Duration> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(usual);
+    };
+    let found = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    found.filter(|found| *found <= most).ok_or_else(|| {
+        Error::invalid(name, format!("must be a number of seconds from 0 to {}", most.as_secs()))
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `/v1/profiles/…`.
 
+use std::time::Duration;
+
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use roadstead_api::{
@@ -7,9 +9,13 @@ use roadstead_api::{
     ProfileUpdateRequest, SessionId, SuccessResponse,
 };
 
-use super::TAG_PROFILES;
+use serde::Deserialize;
+use tokio::time::Instant;
+
 use super::body::JsonBody;
 use super::error::Failure;
+use super::params::Params;
+use super::{TAG_PROFILES, params};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
@@ -52,20 +58,50 @@ pub async fn list_profiles(
 }
 
 /// Show a profile
+///
+/// With `min_revision` it answers once the head is that revision or a later one.
 #[utoipa::path(
-    get, path = "/profiles/{name}", tag = TAG_PROFILES, params(("name" = String, Path, description = "The profile's name, percent-encoded.")),
+    get, path = "/profiles/{name}", tag = TAG_PROFILES,
+    params(
+        ("name" = String, Path, description = "The profile's name, percent-encoded."),
+        ("min_revision" = Option<u64>, Query, description = "Waits until the head is this revision or a later one."),
+        ("timeout" = Option<f64>, Query, description = "How long to wait, in seconds: 30 by default, at most 600."),
+    ),
     responses(
         (status = 200, description = "The profile.", body = Data<Profile>),
         (status = 404, description = "Profile not found.", body = ErrorResponse),
+        (status = 408, description = "The head has not become that revision in time.", body = ErrorResponse),
     )
 )]
 pub async fn get_profile(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
+    Params(query): Params<GetProfileQuery>,
 ) -> Result<Json<Data<Profile>>, Failure> {
-    Ok(Json(Data::of(shown(app.profiles().get(caller.project, &name).await?))))
+    let wanted = params::positive("min_revision", query.min_revision.as_deref())?;
+    let patience = params::seconds("timeout", query.timeout.as_deref(), DEFAULT_PATIENCE, MAX_PATIENCE)?;
+    let profile = match wanted {
+        None => app.profiles().get(caller.project, &name).await?,
+        Some(wanted) => {
+            let deadline = Instant::now() + patience;
+            app.profiles().wait_for_revision(caller.project, &name, wanted.into(), deadline).await?
+        }
+    };
+    Ok(Json(Data::of(shown(profile))))
 }
+
+/// What a client may ask to wait for.
+#[derive(Debug, Deserialize)]
+pub struct GetProfileQuery {
+    min_revision: Option<String>,
+    timeout: Option<String>,
+}
+
+/// How long a client waits that does not say how long.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
+/// The longest that one may wait with one request.
+const MAX_PATIENCE: Duration = Duration::from_mins(10);
 
 /// Change a profile
 ///

@@ -7,15 +7,14 @@
 use std::time::Duration;
 
 use roadstead_api::session_create::{
-    BrowserConfig, ProfileConfig, SessionConfig, SessionCreateRequest, Toggle, ViewportConfig,
+    BrowserConfig, SessionConfig, SessionCreateRequest, Toggle, ViewportConfig,
 };
 use serde_json::Value;
 
 use super::body::typed;
+use super::session_profile;
 use crate::error::{Error, Result};
-use crate::session::request::{
-    BrowserRequest, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_DURATION, ProfileUse, SessionRequest,
-};
+use crate::session::request::{BrowserRequest, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_DURATION, SessionRequest};
 
 /// The longest side of a viewport, in CSS pixels: what Chromium can paint at all.
 const MAX_SIDE: i64 = 16_384;
@@ -36,7 +35,7 @@ pub fn read(body: Value) -> Result<SessionRequest> {
         tags: session.tags.clone().unwrap_or_default(),
         max_duration: minutes("session.timeout.max_duration", timeout.max_duration, DEFAULT_MAX_DURATION)?,
         idle_timeout: minutes("session.timeout.idle_timeout", timeout.idle_timeout, DEFAULT_IDLE_TIMEOUT)?,
-        profile: profile(browser.profile.as_ref())?,
+        profile: session_profile::read(browser.profile.as_ref())?,
         browser: browser_request(&browser)?,
         configuration: without_secrets(body),
     };
@@ -165,22 +164,6 @@ fn minutes(field: &str, value: Option<f64>, default: Duration) -> Result<Option<
     }
 }
 
-fn profile(config: Option<&ProfileConfig>) -> Result<Option<ProfileUse>> {
-    const FIELD: &str = "browser.profile.name";
-    let Some(config) = config else {
-        return Ok(None);
-    };
-    let persist = config.persist.unwrap_or(false);
-    match &config.name {
-        Some(name) => {
-            let name = name.parse().map_err(|why| Error::invalid(FIELD, why))?;
-            Ok(Some(ProfileUse { name, persist }))
-        }
-        None if persist => Err(Error::invalid(FIELD, "is required, since persist is true")),
-        None => Ok(None),
-    }
-}
-
 fn browser_request(config: &BrowserConfig) -> Result<BrowserRequest> {
     let usual = BrowserRequest::default();
     let ViewportConfig { width, height } = config.viewport.unwrap_or_default();
@@ -218,6 +201,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::session::request::ProfileUse;
 
     fn refusal(body: &Value) -> String {
         match read(body.clone()) {
@@ -252,10 +236,7 @@ mod tests {
         assert_eq!(request.initial_url.as_deref(), Some("https://example.com/a?b#c"));
         assert_eq!(request.tags, ["a"]);
         assert_eq!((request.max_duration, request.idle_timeout), (None, Some(Duration::from_secs(30))));
-        assert_eq!(
-            request.profile,
-            Some(ProfileUse { name: "Default profile".parse().unwrap(), persist: true })
-        );
+        assert_eq!(request.profile, Some(ProfileUse::new("Default profile".parse().unwrap(), true)));
         assert_eq!(
             request.browser,
             BrowserRequest {

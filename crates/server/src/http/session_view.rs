@@ -35,6 +35,7 @@ pub fn details(record: SessionRecord, cdp_url: Option<String>, now: Timestamp) -
             name: profile.name.to_string(),
             revision: profile.revision,
             persist: profile.persist,
+            restore: profile.restore,
         }),
         api_key_name: record.api_key_name,
         receipts: by_profile(record.receipts),
@@ -94,9 +95,12 @@ pub fn ended(record: SessionRecord) -> SessionEnded {
     }
 }
 
-/// Puts receipts into an order that every answer has; the database has none.
+/// Puts receipts into an order that every answer has, by profile and then as they were made; the database has none.
 fn by_profile(mut receipts: Vec<Receipt>) -> Vec<Receipt> {
-    receipts.sort_by(|one, other| one.profile.cmp(&other.profile));
+    let order = |receipt: &Receipt| {
+        (receipt.profile.clone(), receipt.saved().map_or(u64::MAX, |saved| saved.revision))
+    };
+    receipts.sort_by_cached_key(order);
     receipts
 }
 

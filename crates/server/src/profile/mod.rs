@@ -5,7 +5,12 @@
 //! checking a revision out, saving a session's files ([`save`]), and what files cannot carry ([`portable`]). What is
 //! not: the browser that wrote the files.
 
+mod inventory;
+pub mod news;
 pub mod portable;
+mod prune;
+mod retention;
+mod revision;
 mod save;
 
 use std::path::Path;
@@ -14,14 +19,20 @@ use std::time::Instant;
 use jiff::Timestamp;
 use metrics::histogram;
 use roadstead_api::{ProfileId, ProfileName, ProjectId, SessionId};
-use roadstead_vault::{RepositoryId, SnapshotId, Vault};
+use roadstead_vault::{CheckoutReport, RepositoryId, SnapshotId, Vault};
 use tracing::{error, info};
 
-pub use self::save::{Save, SaveCause};
+pub use self::prune::ProfilePlan;
+pub use self::revision::{RequiredCookie, RevisionCause, RevisionRecord, SaveOptions};
+pub use self::save::Save;
+
+use self::news::News;
 
 use crate::caller::Caller;
+use crate::config::ProfileConfig;
 use crate::db::Db;
 use crate::error::{Error, Result};
+use crate::lifecycle::Lifecycle;
 
 /// A profile as the database knows it.
 #[derive(Clone, Debug)]
@@ -100,12 +111,20 @@ pub struct ProfileChange {
 pub struct Profiles {
     db: Db,
     vault: Vault,
+    config: ProfileConfig,
+    lifecycle: Lifecycle,
+    news: News,
 }
 
 impl Profiles {
     /// Makes the room out of its two stores.
-    pub fn new(db: Db, vault: Vault) -> Self {
-        Self { db, vault }
+    pub fn new(db: Db, vault: Vault, config: ProfileConfig, lifecycle: Lifecycle) -> Self {
+        Self { db, vault, config, lifecycle, news: News::default() }
+    }
+
+    /// Returns where changes of profiles are told.
+    pub fn news(&self) -> &News {
+        &self.news
     }
 
     /// Creates a profile: empty, or to be filled when a running session ends.
@@ -139,6 +158,7 @@ impl Profiles {
     /// start; without their key they are noise.
     pub async fn delete(&self, project: ProjectId, name: &str) -> Result<()> {
         let id = self.db.delete_profile(project, name).await?;
+        self.news.tell(id);
         if let Err(problem) = self.delete_repository(id).await {
             error!(profile.id = %id, error = ?problem, "failed to remove a deleted profile's bytes; the next start tries again");
         }
@@ -154,17 +174,101 @@ impl Profiles {
         Ok(())
     }
 
-    /// Materialises a revision in `into`, which must exist and be empty.
-    pub async fn checkout(&self, profile: ProfileId, revision: u64, digest: &str, into: &Path) -> Result<()> {
+    /// Waits until a profile's head is a revision or a later one, and returns the profile.
+    ///
+    /// [`Error::WaitedInVain`] when it is not by the deadline.
+    pub async fn wait_for_revision(
+        &self,
+        project: ProjectId,
+        name: &str,
+        wanted: u64,
+        deadline: tokio::time::Instant,
+    ) -> Result<ProfileRecord> {
+        let mut listener = self.news.listen();
+        loop {
+            let profile = self.db.profile(project, name).await?;
+            if profile.revision.is_some_and(|head| head >= wanted) {
+                return Ok(profile);
+            }
+            let stopped = self.lifecycle.soft().is_cancelled();
+            if stopped || !listener.wait(Some(profile.id), deadline).await {
+                let head = profile
+                    .revision
+                    .map_or_else(|| "it holds nothing yet".to_owned(), |head| format!("its head is {head}"));
+                return Err(Error::WaitedInVain(format!(
+                    "The profile {name:?} has not reached revision {wanted}: {head}. Ask again to go on waiting."
+                )));
+            }
+        }
+    }
+
+    /// Lists the revisions of one of a project's profiles, newest first.
+    pub async fn revisions(&self, project: ProjectId, name: &str) -> Result<Vec<RevisionRecord>> {
+        self.db.revisions_of(project, name).await
+    }
+
+    /// Returns one revision of one of a project's profiles.
+    pub async fn revision(&self, project: ProjectId, name: &str, number: u64) -> Result<RevisionRecord> {
+        self.db.revision(project, name, number).await
+    }
+
+    /// Adds a revision that equals an earlier one, and makes it the head.
+    pub async fn roll_back(&self, project: ProjectId, name: &str, number: u64) -> Result<RevisionRecord> {
+        let added = self.db.roll_back(project, name, number).await?;
+        self.tell_of(project, name).await;
+        Ok(added)
+    }
+
+    /// Makes a revision that was held back the head after all.
+    pub async fn promote(&self, project: ProjectId, name: &str, number: u64) -> Result<RevisionRecord> {
+        let promoted = self.db.promote(project, name, number).await?;
+        self.tell_of(project, name).await;
+        Ok(promoted)
+    }
+
+    /// Keeps a revision from retention, or no longer.
+    pub async fn pin(
+        &self,
+        project: ProjectId,
+        name: &str,
+        number: u64,
+        pinned: bool,
+    ) -> Result<RevisionRecord> {
+        self.db.pin(project, name, number, pinned).await
+    }
+
+    /// Deletes a revision: its row at once, its bytes before this returns unless another revision needs them.
+    pub async fn delete_revision(&self, project: ProjectId, name: &str, number: u64) -> Result<()> {
+        let profile = self.db.delete_revision(project, name, number).await?;
+        self.news.tell(profile);
+        self.prune(profile).await.map(drop)
+    }
+
+    /// Tells of a profile by its name. One that is gone by now has been told of.
+    async fn tell_of(&self, project: ProjectId, name: &str) {
+        if let Ok(profile) = self.db.profile(project, name).await {
+            self.news.tell(profile.id);
+        }
+    }
+
+    /// Materialises a revision in `into`, which must exist and be empty. Returns what was written.
+    pub async fn checkout(
+        &self,
+        profile: ProfileId,
+        revision: u64,
+        digest: &str,
+        into: &Path,
+    ) -> Result<CheckoutReport> {
         let began = Instant::now();
         let snapshot: SnapshotId =
             digest.parse().map_err(|problem| unreadable(profile, revision, problem))?;
-        self.vault
+        let report = self
+            .vault
             .checkout(&repository(profile), &snapshot, into)
             .await
             .map_err(|problem| unreadable(profile, revision, problem))?;
         histogram!("roadstead_profile_checkout_seconds").record(began.elapsed());
-        Ok(())
+        Ok(report)
     }
 
     async fn delete_repository(&self, id: ProfileId) -> Result<()> {

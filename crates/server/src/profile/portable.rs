@@ -2,16 +2,20 @@
 //!
 //! Chromium forgets cookies without an expiry when it ends, whatever the files say, so they are kept in a small JSON file
 //! beside the user data dir and set again before the first page loads. Persistent cookies are in that file too: after a
-//! crash they may not have reached Chromium's own database yet (it writes about every 30 seconds).
+//! crash they may not have reached Chromium's own database yet (it writes about every 30 seconds). So is the local storage
+//! of the pages that are open (written a few seconds late), and each tab's address and session storage, which no file of
+//! the headless shell has at all.
 //!
 //! A cookie is kept as `Storage.getCookies` gave it, with its partition key and source scheme; nothing is interpreted
 //! that need not be.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::{fs, io};
 
-use roadstead_api::CookieCounts;
+use jiff::Timestamp;
+use roadstead_api::{CookieCounts, NotRestored};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,36 +27,85 @@ pub const UNFINISHED: &str = "/.portable-*";
 /// What the file holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PortableState {
-    /// The format's version.
+    /// The format's version. The first had no more than cookies.
     version: u32,
     /// When in the session's life it was captured.
-    captured: Captured,
+    pub captured: CapturedWhen,
+    /// When on the clock.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    /// What was captured.
+    #[serde(flatten)]
+    pub contents: Contents,
+}
+
+/// What is captured of a running browser.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Contents {
     /// The cookies of the browser's default context, as `Storage.getCookies` returns them.
-    cookies: Vec<Value>,
+    pub cookies: Vec<Value>,
+    /// Its tabs.
+    #[serde(default)]
+    pub tabs: Vec<Tab>,
+    /// The local storage of the origins that its tabs show.
+    #[serde(default)]
+    pub local_storage: BTreeMap<String, Items>,
+}
+
+/// The keys and values of one storage area.
+pub type Items = Vec<(String, String)>;
+
+/// An open tab.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tab {
+    /// Its address.
+    pub url: String,
+    /// What its session storage holds for the address's origin.
+    #[serde(default)]
+    pub session_storage: Items,
 }
 
 /// When in a session's life its portable state was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Captured {
+pub enum CapturedWhen {
     /// While it ran; the browser's files may be older or newer.
     Checkpoint,
     /// Just before its browser was closed in the orderly way; the browser's files are as new.
     Final,
 }
 
-const VERSION: u32 = 1;
+impl CapturedWhen {
+    /// Returns the word for the restore report.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Final => "final",
+        }
+    }
+}
+
+/// Which cookies to set in a browser, and which not.
+#[derive(Debug, Default, PartialEq)]
+pub struct CookiePlan {
+    /// To be set, as `Network.CookieParam`.
+    pub set: Vec<Value>,
+    /// Left out, and why.
+    pub skipped: Vec<NotRestored>,
+}
+
+const VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
 
 impl PortableState {
-    /// Makes the state out of the browser's cookies.
-    pub fn new(captured: Captured, cookies: Vec<Value>) -> Self {
-        Self { version: VERSION, captured, cookies }
+    /// Makes the state out of what was captured at a moment.
+    pub fn new(captured: CapturedWhen, at: Timestamp, contents: Contents) -> Self {
+        Self { version: *VERSIONS.end(), captured, at: Some(at), contents }
     }
 
     /// Makes the same state out of one that was captured just before its browser closed in the orderly way.
     #[must_use]
     pub fn sealed(self) -> Self {
-        Self { captured: Captured::Final, ..self }
+        Self { captured: CapturedWhen::Final, ..self }
     }
 
     /// Reads the file in `state_dir`; `None` when there is none.
@@ -64,7 +117,7 @@ impl PortableState {
             other => other?,
         };
         let state: Self = serde_json::from_slice(&text)?;
-        if state.version != VERSION {
+        if !VERSIONS.contains(&state.version) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "the portable state has an unknown version",
@@ -86,18 +139,16 @@ impl PortableState {
         Ok(())
     }
 
-    /// Tells whether another state would restore the same.
-    pub fn same_cookies(&self, cookies: &[Value]) -> bool {
-        self.cookies == cookies
-    }
-
     /// Counts the cookies by class.
     pub fn counts(&self) -> CookieCounts {
-        let count =
-            |class: fn(&Value) -> bool| self.cookies.iter().filter(|cookie| class(cookie)).count() as u64;
+        let count = |class: fn(&Value) -> bool| {
+            self.contents.cookies.iter().filter(|cookie| class(cookie)).count() as u64
+        };
         CookieCounts {
-            total: self.cookies.len() as u64,
+            total: self.contents.cookies.len() as u64,
             session: count(is_session),
+            persistent: count(|cookie| !is_session(cookie)),
+            secure: count(|cookie| cookie["secure"] == true),
             partitioned: count(|cookie| cookie.get("partitionKey").is_some()),
             http_only: count(|cookie| cookie["httpOnly"] == true),
         }
@@ -106,20 +157,24 @@ impl PortableState {
     /// Chooses the cookies to set in a browser that has just opened the files and holds `present`.
     ///
     /// Those without an expiry always. Persistent ones only after a crash, and only where the files lack them or hold an
-    /// older one: a site that renews a cookie moves its expiry.
-    pub fn plan_restore(&self, present: &[Value]) -> Vec<Value> {
-        self.cookies
-            .iter()
-            .filter(|cookie| {
-                is_session(cookie) || (self.captured == Captured::Checkpoint && !has_as_new(present, cookie))
-            })
-            .map(to_cookie_param)
-            .collect()
+    /// older one: a site that renews a cookie moves its expiry. One whose time is over comes back in no way.
+    pub fn plan_cookies(&self, present: &[Value], now: Timestamp) -> CookiePlan {
+        let mut plan = CookiePlan::default();
+        for cookie in &self.contents.cookies {
+            if is_expired(cookie, now) {
+                plan.skipped.push(not_restored_cookie(cookie, "it has expired"));
+            } else if is_session(cookie)
+                || (self.captured == CapturedWhen::Checkpoint && !has_as_new(present, cookie))
+            {
+                plan.set.push(to_cookie_param(cookie));
+            }
+        }
+        plan
     }
 
-    /// Tells whether `plan_restore` needs to know what the browser holds.
+    /// Tells whether `plan_cookies` needs to know what the browser holds.
     pub fn needs_present_cookies(&self) -> bool {
-        self.captured == Captured::Checkpoint
+        self.captured == CapturedWhen::Checkpoint
     }
 }
 
@@ -127,11 +182,30 @@ fn is_session(cookie: &Value) -> bool {
     cookie["session"] == true
 }
 
-fn has_as_new(present: &[Value], cookie: &Value) -> bool {
+/// Says of a cookie that it did not come back. Its value is nobody's business.
+pub fn not_restored_cookie(cookie: &Value, reason: &str) -> NotRestored {
+    let text = |key: &str| cookie[key].as_str().unwrap_or_default();
+    let name = format!("{}@{}", text("name"), text("domain"));
+    NotRestored { kind: "cookie".to_owned(), name: Some(name), reason: reason.to_owned() }
+}
+
+/// Tells whether two reports are of the same cookie, whatever its value.
+pub fn same_cookie(one: &Value, other: &Value) -> bool {
     let identity =
         |cookie: &Value| ["name", "domain", "path", "partitionKey"].map(|key| cookie.get(key).cloned());
-    let expires = |cookie: &Value| cookie["expires"].as_f64().unwrap_or(-1.0);
-    present.iter().any(|held| identity(held) == identity(cookie) && expires(held) >= expires(cookie))
+    identity(one) == identity(other)
+}
+
+fn expires(cookie: &Value) -> f64 {
+    cookie["expires"].as_f64().unwrap_or(-1.0)
+}
+
+fn is_expired(cookie: &Value, now: Timestamp) -> bool {
+    !is_session(cookie) && expires(cookie) <= now.as_duration().as_secs_f64()
+}
+
+fn has_as_new(present: &[Value], cookie: &Value) -> bool {
+    present.iter().any(|held| same_cookie(held, cookie) && expires(held) >= expires(cookie))
 }
 
 /// Turns `Network.Cookie` into `Network.CookieParam`: the same but for what only a report has, and an expiry of -1.
@@ -159,25 +233,44 @@ mod tests {
             "sourcePort": 443})
     }
 
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_000_000_000).unwrap()
+    }
+
+    fn state(captured: CapturedWhen, cookies: Vec<Value>) -> PortableState {
+        PortableState::new(captured, now(), Contents { cookies, ..Contents::default() })
+    }
+
+    fn names(cookies: &[Value]) -> Vec<&str> {
+        cookies.iter().map(|cookie| cookie["name"].as_str().unwrap()).collect()
+    }
+
     #[test]
     fn a_final_capture_restores_only_what_files_cannot_carry() {
-        let state = PortableState::new(Captured::Final, vec![cookie("session", -1.0), cookie("kept", 2e9)]);
-        let plan = state.plan_restore(&[]);
-        assert_eq!(plan.len(), 1);
-        assert_eq!(plan[0]["name"], "session");
+        let state = state(CapturedWhen::Final, vec![cookie("session", -1.0), cookie("kept", 2e9)]);
+        let plan = state.plan_cookies(&[], now()).set;
+        assert_eq!(names(&plan), ["session"]);
         assert_eq!(plan[0].get("expires"), None);
         assert_eq!(plan[0].get("size"), None);
     }
 
     #[test]
     fn a_checkpoint_restores_persistent_cookies_that_the_files_lack_or_hold_older() {
-        let state = PortableState::new(
-            Captured::Checkpoint,
-            vec![cookie("session", -1.0), cookie("lacking", 2e9), cookie("older", 2e9), cookie("newer", 2e9)],
-        );
-        let plan = state.plan_restore(&[cookie("older", 1e9), cookie("newer", 3e9)]);
-        let names: Vec<_> = plan.iter().map(|cookie| cookie["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["session", "lacking", "older"]);
+        let cookies =
+            vec![cookie("session", -1.0), cookie("lacking", 2e9), cookie("older", 2e9), cookie("newer", 2e9)];
+        let present = [cookie("older", 1.5e9), cookie("newer", 3e9)];
+        let plan = state(CapturedWhen::Checkpoint, cookies).plan_cookies(&present, now());
+        assert_eq!(names(&plan.set), ["session", "lacking", "older"]);
+    }
+
+    #[test]
+    fn an_expired_cookie_is_reported_and_not_restored() {
+        for captured in [CapturedWhen::Checkpoint, CapturedWhen::Final] {
+            let plan = state(captured, vec![cookie("old", 9e8)]).plan_cookies(&[], now());
+            assert_eq!(plan.set, Vec::<Value>::new());
+            assert_eq!(plan.skipped[0].name.as_deref(), Some("old@a.example"));
+            assert_eq!(plan.skipped[0].reason, "it has expired");
+        }
     }
 
     #[test]
@@ -185,20 +278,38 @@ mod tests {
         let mut partitioned = cookie("a", 2e9);
         partitioned["partitionKey"] =
             json!({"topLevelSite": "https://top.example", "hasCrossSiteAncestor": true});
-        let state = PortableState::new(Captured::Checkpoint, vec![partitioned]);
-        let plan = state.plan_restore(&[cookie("a", 3e9)]);
-        assert_eq!(plan[0]["partitionKey"]["topLevelSite"], "https://top.example");
-        assert_eq!(state.counts(), CookieCounts { total: 1, session: 0, partitioned: 1, http_only: 1 });
+        let state = state(CapturedWhen::Checkpoint, vec![partitioned]);
+        let plan = state.plan_cookies(&[cookie("a", 3e9)], now());
+        assert_eq!(plan.set[0]["partitionKey"]["topLevelSite"], "https://top.example");
+        let counts =
+            CookieCounts { total: 1, session: 0, persistent: 1, secure: 1, partitioned: 1, http_only: 1 };
+        assert_eq!(state.counts(), counts);
     }
 
     #[test]
     fn the_file_comes_back_as_it_was_and_a_broken_one_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(PortableState::read(dir.path()).unwrap(), None);
-        let state = PortableState::new(Captured::Final, vec![cookie("a", -1.0)]);
+        let mut state = state(CapturedWhen::Final, vec![cookie("a", -1.0)]);
+        state.contents.tabs = vec![Tab {
+            url: "https://a.example/".to_owned(),
+            session_storage: vec![("k".into(), "ö".into())],
+        }];
         state.write(dir.path()).unwrap();
         assert_eq!(PortableState::read(dir.path()).unwrap(), Some(state));
         fs::write(dir.path().join(FILE_NAME), "{").unwrap();
         assert!(PortableState::read(dir.path()).is_err());
+        fs::write(dir.path().join(FILE_NAME), r#"{"version":3,"captured":"final","cookies":[]}"#).unwrap();
+        assert!(PortableState::read(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_state_of_the_first_version_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILE_NAME), r#"{"version":1,"captured":"checkpoint","cookies":[]}"#)
+            .unwrap();
+        let state = PortableState::read(dir.path()).unwrap().unwrap();
+        assert_eq!((state.captured, state.at), (CapturedWhen::Checkpoint, None));
+        assert_eq!(state.contents, Contents::default());
     }
 }

@@ -7,67 +7,81 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use globset::{Glob, GlobSet, GlobSetBuilder};
 use metrics::{counter, histogram};
-use roadstead_api::{CookieCounts, ProfileId, Receipt, SaveOutcome, SavedRevision, SessionId};
-use roadstead_vault::{CommitOptions, CommitReport};
-use tracing::{error, info};
+use roadstead_api::{Captured, DroppedCache, Receipt, SaveOutcome, SavedRevision, SessionId};
+use roadstead_browser::CACHES;
+use roadstead_vault::{CommitOptions, CommitReport, Hold};
+use tracing::{error, info, warn};
 
-use super::{Profiles, portable, repository};
+use super::inventory::Inventory;
+use super::portable::{self, PortableState};
+use super::{Profiles, RevisionCause, SaveOptions, repository};
 use crate::clock;
-use crate::db::{NewRevision, Published, Sink};
+use crate::db::{NewRevision, Placement, Published, Sink};
 use crate::error::{Error, Result};
 
 /// What is to be saved, and what is known about it.
 #[derive(Debug)]
 pub struct Save {
-    /// The session that ended.
+    /// The session.
     pub session: SessionId,
-    /// Its files: the user data dir, and the portable state beside it.
+    /// Its files: the user data dir, and the portable state beside it. At rest.
     pub state_dir: PathBuf,
-    /// The profile and revision that the session was started from.
-    pub loaded: Option<(ProfileId, u64)>,
     /// The browser that wrote the files.
     pub browser_version: Option<String>,
     /// Why it is saved.
-    pub cause: SaveCause,
-    /// The cookies in the portable state.
-    pub cookies: CookieCounts,
+    pub cause: RevisionCause,
+    /// The portable state that is among the files.
+    pub portable: Option<PortableState>,
 }
 
-/// Why a revision was saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SaveCause {
-    /// Its session ended.
-    Ended,
-    /// Its session's server died, or an earlier save failed.
-    Recovered,
+/// What a save leaves out, and what is left.
+#[derive(Debug)]
+struct Selection {
+    excluded: Vec<String>,
+    captured: Captured,
+    dropped_caches: Vec<DroppedCache>,
 }
 
-impl SaveCause {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ended => "ended",
-            Self::Recovered => "recovered",
-        }
+/// Why nothing was stored.
+enum Unsaved {
+    /// It does not fit the budget; the sentence has the sizes.
+    TooLarge(String),
+    Failed(Error),
+}
+
+impl From<Error> for Unsaved {
+    fn from(problem: Error) -> Self {
+        Self::Failed(problem)
     }
 }
 
 const PROFILE_DELETED: &str = "The profile was deleted while the session ran.";
 const SAVE_FAILED: &str = "The revision could not be stored, so the profile is what it was before. The session's files are kept, and are saved at the server's next start; its log says what was wrong.";
+const CHECKPOINT_FAILED: &str = "The checkpoint could not be stored, so the profile is what it was before. The session goes on; the server's log says what was wrong.";
 
 impl Profiles {
     /// Saves a session into each of its sinks. There is one receipt per sink, in the same order.
     pub async fn save_all(&self, save: &Save, sinks: &[Sink]) -> Vec<Receipt> {
         let mut receipts = Vec::with_capacity(sinks.len());
         for sink in sinks {
-            let began = Instant::now();
-            let receipt = self.save(save, sink, began).await;
-            histogram!("roadstead_profile_save_seconds").record(began.elapsed());
-            counter!("roadstead_profile_saves_total", "outcome" => outcome_word(&receipt.outcome))
-                .increment(1);
-            receipts.push(receipt);
+            receipts.push(self.save(save, sink).await);
         }
         receipts
+    }
+
+    /// Saves a session into one of its sinks.
+    pub async fn save(&self, save: &Save, sink: &Sink) -> Receipt {
+        let began = Instant::now();
+        let receipt = self.make(save, sink, began).await;
+        histogram!("roadstead_profile_save_seconds").record(began.elapsed());
+        counter!("roadstead_profile_saves_total", "outcome" => outcome_word(&receipt.outcome)).increment(1);
+        self.news.tell(sink.profile);
+        if receipt.saved().is_some() {
+            self.tidy_later(sink.profile);
+        }
+        receipt
     }
 
     /// Gives up the saves of a session that left nothing to be saved, and tells the profiles why.
@@ -78,58 +92,76 @@ impl Profiles {
             if let Err(problem) = self.db.abandon_save(session, sink.profile, why, &receipt).await {
                 error!(profile.name = %sink.name, error = ?problem, "failed to record that there was nothing to save");
             }
+            self.news.tell(sink.profile);
         }
     }
 
-    async fn save(&self, save: &Save, sink: &Sink, began: Instant) -> Receipt {
+    async fn make(&self, save: &Save, sink: &Sink, began: Instant) -> Receipt {
         if sink.dropped {
             return self.drop_save(save, sink, began).await;
         }
         match self.store(save, sink, began).await {
             Ok(Published::Saved(receipt)) => {
+                let saved = receipt.saved();
                 info!(
-                    profile.name = %sink.name, profile.revision = receipt.saved().map(|saved| saved.revision),
+                    profile.name = %sink.name, profile.revision = saved.map(|saved| saved.revision),
+                    profile.held_back = saved.is_some_and(|saved| saved.held_back.is_some()),
                     duration_ms = receipt.duration_ms, "saved the session into the profile"
                 );
                 receipt
             }
             Ok(Published::ProfileGone) => self.drop_save(save, sink, began).await,
-            Err(problem) => self.fail_save(save, sink, began, &problem).await,
+            Err(Unsaved::TooLarge(sizes)) => {
+                warn!(profile.name = %sink.name, %sizes, "the profile is over its size budget");
+                self.fail_save(save, sink, began, &sizes).await
+            }
+            Err(Unsaved::Failed(problem)) => {
+                error!(profile.name = %sink.name, error = ?problem, "failed to save the session into the profile");
+                let why =
+                    if save.cause == RevisionCause::Checkpoint { CHECKPOINT_FAILED } else { SAVE_FAILED };
+                self.fail_save(save, sink, began, why).await
+            }
         }
     }
 
-    async fn store(&self, save: &Save, sink: &Sink, began: Instant) -> Result<Published> {
-        let report = self.commit(save, sink).await?;
+    async fn store(&self, save: &Save, sink: &Sink, began: Instant) -> Result<Published, Unsaved> {
+        let selection = self.select(save, &sink.options).await?;
+        // Held until the row is there: nobody takes the snapshot for a leftover meanwhile.
+        let (report, hold) = self.commit(save, sink, selection.excluded).await?;
         fail::fail_point!("save-bytes-stored");
         let digest = report.snapshot.to_string();
-        let parent = save.loaded.and_then(|(profile, number)| (profile == sink.profile).then_some(number));
+        let missing_cookies = missing_cookies(save, &sink.options);
         let new = NewRevision {
             profile: sink.profile,
-            session: save.session,
-            parent,
+            session: Some(save.session),
             digest: &digest,
             size_bytes: report.bytes,
             added_bytes: report.bytes_added,
             files: report.files,
-            cookies: save.cookies,
+            captured: &selection.captured,
             browser_version: save.browser_version.as_deref(),
-            cause: save.cause.as_str(),
+            cause: save.cause,
+            missing_cookies: &missing_cookies,
         };
-        let published = self
-            .db
-            .publish_revision(&new, |revision| {
-                let saved = SavedRevision {
-                    revision,
-                    digest: digest.clone(),
-                    durable: true,
-                    size_bytes: report.bytes,
-                    added_bytes: report.bytes_added,
-                    files: report.files,
-                    cookies: save.cookies,
-                };
-                receipt(save.session, sink, SaveOutcome::Saved(saved), began)
-            })
-            .await?;
+        let saved = |placement: &Placement| SavedRevision {
+            revision: placement.number,
+            cause: save.cause.as_str().to_owned(),
+            diverged_from: placement.diverged_from,
+            held_back: placement.held_back.clone(),
+            digest: digest.clone(),
+            durable: true,
+            size_bytes: report.bytes,
+            added_bytes: report.bytes_added,
+            files: report.files,
+            cookies: selection.captured.cookies,
+            captured: selection.captured.clone(),
+            dropped_caches: selection.dropped_caches.clone(),
+        };
+        let receipt = |placement: &Placement| {
+            receipt(save.session, sink, SaveOutcome::Saved(Box::new(saved(placement))), began)
+        };
+        let published = self.db.publish_revision(&new, receipt).await?;
+        drop(hold);
         fail::fail_point!("save-row-stored");
         if matches!(published, Published::ProfileGone) {
             // Deleted while we committed: the commit may have brought the repository back.
@@ -138,20 +170,47 @@ impl Profiles {
         Ok(published)
     }
 
-    async fn commit(&self, save: &Save, sink: &Sink) -> Result<CommitReport> {
+    /// Decides what goes into the revision: all that is worth anything, but for the caches that somebody wants dropped or
+    /// that do not fit the budget.
+    async fn select(&self, save: &Save, options: &SaveOptions) -> Result<Selection, Unsaved> {
+        let mut excluded = worthless();
+        let (state_dir, globs) = (save.state_dir.clone(), glob_set(&excluded));
+        let taken = tokio::task::spawn_blocking(move || Inventory::take(&state_dir, &globs)).await;
+        let mut inventory = taken.expect("taking stock does not panic").map_err(commit_failed)?;
+        let limit = self.config.max_bytes.unwrap_or(u64::MAX);
+        let mut dropped_caches = Vec::new();
+        for kind in inventory.caches() {
+            if options.drop_caches || inventory.total_bytes() > limit {
+                dropped_caches.push(DroppedCache { kind: kind.to_owned(), bytes: inventory.bytes_of(kind) });
+                inventory.leave_out(kind);
+                let path = CACHES.iter().find(|cache| cache.kind == kind).map(|cache| cache.path);
+                excluded.extend(path.map(|path| format!("user-data/{path}")));
+            }
+        }
+        let total = inventory.total_bytes();
+        if total > limit {
+            return Err(Unsaved::TooLarge(format!(
+                "The profile is too large: {total} bytes without caches, and profile.max_bytes is {limit} ({}). It is what it was before. The session's files are kept, and are saved at the server's next start if they fit by then.",
+                inventory.sizes()
+            )));
+        }
+        Ok(Selection { excluded, captured: inventory.captured(save.portable.as_ref()), dropped_caches })
+    }
+
+    async fn commit(&self, save: &Save, sink: &Sink, exclude: Vec<String>) -> Result<(CommitReport, Hold)> {
         let repository = repository(sink.profile);
         let parent = match &sink.head {
-            Some(digest) => Some(digest.parse().map_err(vault_failed)?),
+            Some(digest) => Some(digest.parse().map_err(commit_failed)?),
             None => None,
         };
         let options = CommitOptions {
             parent,
-            exclude: excluded(),
+            exclude,
             tags: vec![save.cause.as_str().to_owned()],
             description: Some(format!("session {}", save.session)),
         };
-        self.vault.create(&repository).await.map_err(vault_failed)?;
-        self.vault.commit(&repository, &save.state_dir, options).await.map_err(vault_failed)
+        self.vault.create(&repository).await.map_err(commit_failed)?;
+        self.vault.commit_held(&repository, &save.state_dir, options).await.map_err(commit_failed)
     }
 
     async fn drop_save(&self, save: &Save, sink: &Sink, began: Instant) -> Receipt {
@@ -164,11 +223,12 @@ impl Profiles {
         receipt
     }
 
-    async fn fail_save(&self, save: &Save, sink: &Sink, began: Instant, problem: &Error) -> Receipt {
-        error!(profile.name = %sink.name, error = ?problem, "failed to save the session into the profile");
-        let receipt =
-            receipt(save.session, sink, SaveOutcome::Failed { reason: SAVE_FAILED.to_owned() }, began);
-        if let Err(problem) = self.db.fail_save(save.session, sink.profile, SAVE_FAILED, &receipt).await {
+    async fn fail_save(&self, save: &Save, sink: &Sink, began: Instant, why: &str) -> Receipt {
+        let receipt = receipt(save.session, sink, SaveOutcome::Failed { reason: why.to_owned() }, began);
+        // A checkpoint that failed leaves no trace: its session is saved when it ends.
+        if save.cause != RevisionCause::Checkpoint
+            && let Err(problem) = self.db.fail_save(save.session, sink.profile, why, &receipt).await
+        {
             error!(profile.name = %sink.name, error = ?problem, "failed to record a failed save; the next start tries it again");
         }
         receipt
@@ -180,14 +240,28 @@ fn receipt(session: SessionId, sink: &Sink, outcome: SaveOutcome, began: Instant
     Receipt::new(&sink.name, session, outcome, clock::now(), duration_ms)
 }
 
-/// What a revision leaves out: what is worth nothing in a user data dir, and half-written portable states.
-fn excluded() -> Vec<String> {
+fn missing_cookies(save: &Save, options: &SaveOptions) -> Vec<String> {
+    let cookies = save.portable.as_ref().map(|state| &state.contents.cookies);
+    let held = |wanted: &super::RequiredCookie| cookies.into_iter().flatten().any(|cookie| wanted.is(cookie));
+    options.require_cookies.iter().filter(|wanted| !held(wanted)).map(ToString::to_string).collect()
+}
+
+/// What no revision holds: what is worth nothing in a user data dir, and half-written portable states.
+fn worthless() -> Vec<String> {
     let worthless = roadstead_browser::worthless_paths();
     worthless
         .iter()
         .map(|path| format!("user-data/{path}"))
         .chain([portable::UNFINISHED.to_owned()])
         .collect()
+}
+
+fn glob_set(globs: &[String]) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        set.add(Glob::new(glob.trim_start_matches('/')).expect("our own globs are well formed"));
+    }
+    set.build().expect("our own globs are well formed")
 }
 
 fn outcome_word(outcome: &SaveOutcome) -> &'static str {
@@ -198,6 +272,6 @@ fn outcome_word(outcome: &SaveOutcome) -> &'static str {
     }
 }
 
-fn vault_failed(problem: impl Into<anyhow::Error>) -> Error {
+fn commit_failed(problem: impl Into<anyhow::Error>) -> Error {
     Error::internal("The revision could not be stored.", problem)
 }

@@ -6,27 +6,29 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 use roadstead_browser::Browser;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
 use super::admission::Place;
+use super::capture::Capture;
 use super::finish::Files;
-use super::handle::{Running, SessionHandle, SessionState};
+use super::handle::{Command, Running, SessionHandle, SessionState};
 use super::record::{EndReason, SessionStatus};
 use super::request::SessionRequest;
 use super::work_dir::WorkDir;
-use super::{Context, start};
+use super::{Context, Refusal, start};
 use crate::caller::Caller;
-use crate::db::{Admission, NewSession};
+use crate::clock;
+use crate::db::{Admission, Admitted, NewSession};
 use crate::error::{Error, Result};
-use crate::profile::portable::{Captured, PortableState};
+use crate::profile::portable::{CapturedWhen, PortableState};
 
 /// How old the portable state on disk may be while a session runs. A login that is lost to a crash is at most this new.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
-/// How long the browser may take to tell its cookies for a checkpoint. It answers in about a millisecond when it is well;
+const CAPTURE_EVERY: Duration = Duration::from_secs(2);
+/// How long the browser may take to tell its cookies while it runs. It answers in about a millisecond when it is well;
 /// one that does not must not keep the session from ending.
-const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
+const CAPTURE_TICK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long it may take to tell them for the last time.
 const CAPTURE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,8 +38,11 @@ pub(super) struct Driver {
     pub(super) handle: SessionHandle,
     pub(super) publisher: watch::Sender<SessionState>,
     pub(super) work: WorkDir,
-    /// What the last checkpoint wrote.
-    pub(super) checkpoint: Option<PortableState>,
+    /// What the last capture wrote.
+    pub(super) portable: Option<PortableState>,
+    capture: Capture,
+    /// `None` once every handle is gone.
+    commands: Option<mpsc::Receiver<Command>>,
     /// The right to run. Its drop lets the next session in, so it is held to the end.
     _place: Place,
 }
@@ -55,10 +60,12 @@ impl Driver {
         context: Arc<Context>,
         handle: SessionHandle,
         publisher: watch::Sender<SessionState>,
+        commands: mpsc::Receiver<Command>,
         place: Place,
     ) -> Self {
         let work = context.work.of(handle.id());
-        Self { context, handle, publisher, work, checkpoint: None, _place: place }
+        let (portable, capture) = (None, Capture::default());
+        Self { context, handle, publisher, work, portable, capture, commands: Some(commands), _place: place }
     }
 
     /// Runs the session. `ready` gets the handle when the browser is ready, or why it is not.
@@ -66,10 +73,11 @@ impl Driver {
         mut self,
         caller: Caller,
         request: SessionRequest,
-        mut ready: oneshot::Sender<Result<SessionHandle>>,
+        mut ready: oneshot::Sender<Result<SessionHandle, Refusal>>,
     ) {
         gauge!("roadstead_sessions").increment(1.0);
         let began = Instant::now();
+        let mut profile = None;
         let files = match self.start(&caller, &request, &mut ready).await {
             Err(error) => {
                 counter!("roadstead_session_starts_total", "outcome" => "failed").increment(1);
@@ -77,6 +85,7 @@ impl Driver {
                 Files::Worthless
             }
             Ok(mut live) => {
+                profile = live.admission.profile;
                 counter!("roadstead_session_starts_total", "outcome" => "ok").increment(1);
                 histogram!("roadstead_session_start_seconds").record(began.elapsed());
                 info!(
@@ -96,6 +105,10 @@ impl Driver {
         };
         self.context.live().remove(&self.handle.id());
         self.publisher.send_replace(SessionState::Ended);
+        if let Some(profile) = profile {
+            // The right to write may be free now.
+            self.context.profiles.news().tell(profile);
+        }
         fail::fail_point!("session-end-recorded");
         gauge!("roadstead_sessions").decrement(1.0);
         if files == Files::Worthless {
@@ -108,9 +121,13 @@ impl Driver {
         &mut self,
         caller: &Caller,
         request: &SessionRequest,
-        ready: &mut oneshot::Sender<Result<SessionHandle>>,
-    ) -> Result<Live> {
-        let admission = self.context.db.admit_session(self.admission(caller, request)).await?;
+        ready: &mut oneshot::Sender<Result<SessionHandle, Refusal>>,
+    ) -> Result<Live, Refusal> {
+        let major = self.context.browsers.major_version(request.browser.headless).await;
+        let admission = match self.context.db.admit_session(self.admission(caller, request, major)).await? {
+            Admitted::Yes(admission) => admission,
+            Admitted::NotYet(blocked) => return Err(Refusal::Blocked(blocked)),
+        };
         let began = Instant::now();
         match self.bring_up(request, &admission, ready).await {
             Ok(browser) => {
@@ -126,12 +143,17 @@ impl Driver {
             }
             Err(error) => {
                 self.finish_unstarted(&error).await;
-                Err(error)
+                Err(error.into())
             }
         }
     }
 
-    fn admission<'a>(&self, caller: &'a Caller, request: &'a SessionRequest) -> NewSession<'a> {
+    fn admission<'a>(
+        &self,
+        caller: &'a Caller,
+        request: &'a SessionRequest,
+        browser_major: Option<u32>,
+    ) -> NewSession<'a> {
         NewSession {
             id: self.handle.id(),
             caller,
@@ -139,6 +161,7 @@ impl Driver {
             tags: &request.tags,
             headless: request.browser.headless,
             profile: request.profile.as_ref(),
+            browser_major,
         }
     }
 
@@ -147,7 +170,7 @@ impl Driver {
         &self,
         request: &SessionRequest,
         admission: &Admission,
-        ready: &mut oneshot::Sender<Result<SessionHandle>>,
+        ready: &mut oneshot::Sender<Result<SessionHandle, Refusal>>,
     ) -> Result<Browser> {
         tokio::select! {
             started = start::start(&self.context, &self.work, self.handle.id(), request, admission) => started,
@@ -163,13 +186,13 @@ impl Driver {
         }
     }
 
-    /// Waits for the first reason to end, checkpointing meanwhile.
+    /// Waits for the first reason to end, capturing meanwhile, and obeying.
     async fn watch(&mut self, live: &mut Live) -> EndReason {
         let mux = live.browser.mux().clone();
         let mut clients = mux.clients();
         let mut idle_since = Some(Instant::now());
-        let mut checkpoints = interval(CHECKPOINT_EVERY);
-        checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut captures = interval(CAPTURE_EVERY);
+        captures.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let idle_at = idle_since.zip(live.idle_timeout).map(|(since, timeout)| since + timeout);
             tokio::select! {
@@ -183,30 +206,46 @@ impl Driver {
                     let nobody = changed.is_err() || *clients.borrow_and_update() == 0;
                     idle_since = nobody.then(|| idle_since.unwrap_or_else(Instant::now));
                 }
-                _ = checkpoints.tick() => self.checkpoint(&live.browser).await,
+                command = next(&mut self.commands) => self.obey(command, live).await,
+                _ = captures.tick() => self.capture_if_changed(&live.browser).await,
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Option<Command>, live: &Live) {
+        match command {
+            None => self.commands = None,
+            Some(Command::Checkpoint { sink, reply }) => {
+                // Whoever asked may have gone: the checkpoint is made all the same.
+                drop(reply.send(self.checkpoint(&live.browser, &sink).await));
             }
         }
     }
 
     /// Writes the portable state to the work dir if it changed. A failure is logged, and tried again at the next tick.
-    async fn checkpoint(&mut self, browser: &Browser) {
-        let Ok(cookies) = browser.mux().cookies(CHECKPOINT_TIMEOUT).await else {
+    async fn capture_if_changed(&mut self, browser: &Browser) {
+        let Ok(contents) = self.capture.contents(browser.mux(), CAPTURE_TICK_TIMEOUT).await else {
             return;
         };
-        if self.checkpoint.as_ref().is_some_and(|last| last.same_cookies(&cookies)) {
+        if self.portable.as_ref().is_some_and(|last| last.contents == contents) {
             return;
         }
-        self.write_portable(PortableState::new(Captured::Checkpoint, cookies)).await;
+        self.write_portable(PortableState::new(CapturedWhen::Checkpoint, clock::now(), contents)).await;
     }
 
-    /// Captures the portable state for the last time, just before the browser is closed. Until it has closed this is one
-    /// more checkpoint: a browser that is killed meanwhile has not written its cookies to its own files. Returns whether
-    /// they were captured.
+    /// Captures the portable state at a moment that matters: before the browser is closed, or held still.
+    ///
+    /// Until the browser has closed this is a checkpoint: one that is killed meanwhile has not written its cookies to its
+    /// own files. When it does not answer, what was captured last stays: it is at most some seconds old. Returns whether
+    /// it was captured.
     pub(super) async fn capture(&mut self, browser: &Browser) -> bool {
-        match browser.mux().cookies(CAPTURE_TIMEOUT).await {
-            Ok(cookies) => self.write_portable(PortableState::new(Captured::Checkpoint, cookies)).await,
+        match self.capture.contents(browser.mux(), CAPTURE_TIMEOUT).await {
+            Ok(contents) => {
+                self.write_portable(PortableState::new(CapturedWhen::Checkpoint, clock::now(), contents))
+                    .await
+            }
             Err(error) => {
-                warn!(%error, "the browser did not tell its cookies; the last checkpoint is used");
+                warn!(%error, "the browser did not tell its cookies; the last capture is used");
                 false
             }
         }
@@ -214,7 +253,7 @@ impl Driver {
 
     /// Notes that the browser has closed, and flushed, right after its cookies were captured.
     pub(super) async fn seal(&mut self) {
-        if let Some(captured) = self.checkpoint.clone() {
+        if let Some(captured) = self.portable.clone() {
             self.write_portable(captured.sealed()).await;
         }
     }
@@ -225,7 +264,7 @@ impl Driver {
         let written = tokio::task::spawn_blocking(move || state.write(&dir).map(|()| state)).await;
         match written.expect("writing the portable state does not panic") {
             Ok(state) => {
-                self.checkpoint = Some(state);
+                self.portable = Some(state);
                 true
             }
             Err(error) => {
@@ -243,6 +282,14 @@ impl Driver {
         }
         counter!("roadstead_session_ends_total", "status" => status.as_str(), "reason" => reason.as_str())
             .increment(1);
+    }
+}
+
+/// Waits for the next command; for ever once nobody can give one.
+async fn next(commands: &mut Option<mpsc::Receiver<Command>>) -> Option<Command> {
+    match commands {
+        Some(commands) => commands.recv().await,
+        None => pending().await,
     }
 }
 

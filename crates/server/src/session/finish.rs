@@ -14,7 +14,7 @@ use super::handle::SessionState;
 use super::record::{EndReason, SessionStatus};
 use crate::db::Sink;
 use crate::error::Error;
-use crate::profile::{Save, SaveCause};
+use crate::profile::{RevisionCause, Save};
 
 const NEVER_STARTED: &str = "The session's browser never started, so there was nothing to save.";
 /// How long a browser may take to end after SIGTERM before it gets SIGKILL.
@@ -36,7 +36,7 @@ impl Driver {
         self.publisher.send_replace(SessionState::Stopping(reason));
         let found = self.close_to_sinks().await;
         let sinks = found.as_deref().unwrap_or_default();
-        let Live { browser, admission, .. } = live;
+        let Live { browser, .. } = live;
         let captured =
             !sinks.is_empty() && reason != EndReason::BrowserExited && self.capture(&browser).await;
         let version = browser.version().product.clone();
@@ -47,14 +47,9 @@ impl Driver {
         let save = Save {
             session: self.handle.id(),
             state_dir: self.work.state(),
-            loaded: admission.profile.zip(admission.head.map(|(number, _)| number)),
             browser_version: Some(version),
-            cause: SaveCause::Ended,
-            cookies: self
-                .checkpoint
-                .as_ref()
-                .map(crate::profile::portable::PortableState::counts)
-                .unwrap_or_default(),
+            cause: RevisionCause::Ended,
+            portable: self.portable.take(),
         };
         let receipts = self.context.profiles.save_all(&save, sinks).await;
         let (status, detail) = verdict(reason, &exit, &receipts);

@@ -4,15 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roadstead_api::{ProjectId, SessionId};
+use roadstead_api::{ProjectId, Receipt, SessionId};
 use roadstead_devtools::{AttachError, ClientReceiver, ClientSender, Mux, Root};
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::record::EndReason;
-use crate::error::{Error, Result};
+use crate::db::Sink;
+use crate::error::{Error, Result, SESSION_UNREACHABLE};
 
 /// How long a browser may take to list its pages.
 const PAGES_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,6 +46,18 @@ impl fmt::Debug for Running {
     }
 }
 
+/// What a driver may be asked to do besides to end.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// To save the session while it runs.
+    Checkpoint {
+        /// What to save it into.
+        sink: Sink,
+        /// Gets the receipt, or why there is none.
+        reply: oneshot::Sender<Result<Receipt>>,
+    },
+}
+
 /// A handle on one live session; clones share it.
 #[derive(Clone)]
 pub struct SessionHandle(Arc<Shared>);
@@ -54,6 +67,7 @@ struct Shared {
     project: ProjectId,
     token: String,
     end_requested: CancellationToken,
+    commands: mpsc::Sender<Command>,
     state: watch::Receiver<SessionState>,
 }
 
@@ -83,8 +97,24 @@ impl SessionHandle {
         project: ProjectId,
         token: String,
         state: watch::Receiver<SessionState>,
+        commands: mpsc::Sender<Command>,
     ) -> Self {
-        Self(Arc::new(Shared { id, project, token, end_requested: CancellationToken::new(), state }))
+        Self(Arc::new(Shared {
+            id,
+            project,
+            token,
+            end_requested: CancellationToken::new(),
+            commands,
+            state,
+        }))
+    }
+
+    /// Saves the session into a profile while it runs, and returns the receipt.
+    pub(super) async fn checkpoint(&self, sink: Sink) -> Result<Receipt> {
+        let (reply, answered) = oneshot::channel();
+        let command = Command::Checkpoint { sink, reply };
+        self.0.commands.send(command).await.map_err(|_| SESSION_UNREACHABLE)?;
+        answered.await.unwrap_or(Err(SESSION_UNREACHABLE))
     }
 
     /// Returns the session's id.
@@ -122,10 +152,10 @@ impl SessionHandle {
 
     /// Gives a client its own CDP session in the browser: at the browser's level, or in one page.
     pub async fn attach(&self, root: Root) -> Result<Attachment> {
-        let running = self.running().ok_or(NOT_RUNNING)?;
+        let running = self.running().ok_or(SESSION_UNREACHABLE)?;
         let client = running.mux.attach(root).await.map_err(|error| match error {
             AttachError::NoSuchTarget(_) => Error::NotFound("Page not found."),
-            AttachError::Closed => NOT_RUNNING,
+            AttachError::Closed => SESSION_UNREACHABLE,
         })?;
         let (sender, receiver) = client.split();
         Ok(Attachment { sender, receiver })
@@ -133,7 +163,7 @@ impl SessionHandle {
 
     /// Lists the session's pages.
     pub async fn pages(&self) -> Result<Vec<PageInfo>> {
-        let running = self.running().ok_or(NOT_RUNNING)?;
+        let running = self.running().ok_or(SESSION_UNREACHABLE)?;
         let answer = running
             .mux
             .call("Target.getTargets", serde_json::json!({"filter": [{"type": "page"}]}), PAGES_TIMEOUT)
@@ -171,6 +201,3 @@ impl SessionHandle {
         self.0.end_requested.cancelled().await;
     }
 }
-
-/// The error for a session that exists but has no browser to talk to.
-const NOT_RUNNING: Error = Error::NotFound("Session not found or unreachable.");

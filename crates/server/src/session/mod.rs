@@ -17,6 +17,8 @@
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
 mod admission;
+mod capture;
+mod checkpoint;
 mod driver;
 mod finish;
 mod handle;
@@ -24,14 +26,17 @@ pub mod query;
 pub mod record;
 mod recovery;
 pub mod request;
+mod restore;
 mod start;
 mod work_dir;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use roadstead_api::{ProjectId, SessionId};
-use tokio::sync::{oneshot, watch};
+use roadstead_api::{ProjectId, Receipt, SessionId};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 pub use self::handle::{Attachment, PageInfo, Running, SessionHandle, SessionState};
@@ -42,14 +47,18 @@ use self::admission::Places;
 use self::driver::Driver;
 use self::query::{SessionFilter, SessionPage, SessionQuery};
 use self::record::SessionRecord;
-use self::request::SessionRequest;
+use self::request::{ProfileUse, SessionRequest};
 use crate::caller::Caller;
 use crate::config::SessionsConfig;
-use crate::db::Db;
-use crate::error::{Error, Result};
+use crate::db::{Blocked, Db};
+use crate::error::{Error, Result, SESSION_UNREACHABLE};
 use crate::keys;
 use crate::lifecycle::Lifecycle;
 use crate::profile::Profiles;
+use crate::profile::news::Listener;
+
+/// How many commands may wait for a session's driver; more wait at their callers.
+const COMMANDS: usize = 8;
 
 /// The registry of sessions; clones share it.
 #[derive(Clone)]
@@ -97,19 +106,60 @@ impl Sessions {
     pub async fn create(&self, caller: &Caller, request: SessionRequest) -> Result<SessionHandle> {
         self.refuse_when_stopping()?;
         self.0.browsers.require(request.browser.headless)?;
+        let deadlines = Deadlines::of(&request, Instant::now());
+        let mut listener = self.0.profiles.news().listen();
+        loop {
+            self.wait_until_unblocked(caller, &request, &deadlines, &mut listener).await?;
+            match self.start(caller, &request).await {
+                // Somebody else was quicker; nothing is on record yet.
+                Err(Refusal::Blocked(blocked)) if !deadlines.are_over(&blocked) => {}
+                Err(refusal) => return Err(refusal.into_error(&request)),
+                Ok(handle) => return Ok(handle),
+            }
+        }
+    }
+
+    /// Waits, without holding a place, until nothing keeps the session from starting on its profile.
+    async fn wait_until_unblocked(
+        &self,
+        caller: &Caller,
+        request: &SessionRequest,
+        deadlines: &Deadlines,
+        listener: &mut Listener,
+    ) -> Result<()> {
+        let Some(wanted) = &request.profile else { return Ok(()) };
+        while let Some(blocked) = self.0.db.blocked(caller, wanted).await? {
+            self.refuse_when_stopping()?;
+            if !listener.wait(None, deadlines.of_block(&blocked)).await {
+                return Err(blocked.into_error(&wanted.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a session, once: a place, a driver, a browser.
+    async fn start(&self, caller: &Caller, request: &SessionRequest) -> Result<SessionHandle, Refusal> {
         let place = self.0.places.take().await?;
         self.refuse_when_stopping()?;
         let id = SessionId::random();
         let (publisher, state) = watch::channel(SessionState::Starting);
-        let handle = SessionHandle::new(id, caller.project, keys::random_hex::<16>(), state);
+        let (commands, asked) = mpsc::channel(COMMANDS);
+        let handle = SessionHandle::new(id, caller.project, keys::random_hex::<16>(), state, commands);
         let (ready, started) = oneshot::channel();
-        let driver = Driver::new(Arc::clone(&self.0), handle.clone(), publisher, place);
+        let driver = Driver::new(Arc::clone(&self.0), handle.clone(), publisher, asked, place);
         let (caller, span) = (caller.clone(), tracing::info_span!(parent: None, "session", session.id = %id));
         self.0.live().insert(id, handle);
-        self.0.lifecycle.tracker().spawn(driver.run(caller, request, ready).instrument(span));
-        started
-            .await
-            .unwrap_or_else(|_| Err(Error::Unavailable("The session ended while it started.".to_owned())))
+        self.0.lifecycle.tracker().spawn(driver.run(caller, request.clone(), ready).instrument(span));
+        started.await.unwrap_or_else(|_| {
+            Err(Error::Unavailable("The session ended while it started.".to_owned()).into())
+        })
+    }
+
+    /// Saves a running session into one of its project's profiles now. The session goes on, and so do its clients.
+    pub async fn checkpoint(&self, project: ProjectId, id: SessionId, profile: &str) -> Result<Receipt> {
+        let handle = self.find(project, id).ok_or(SESSION_UNREACHABLE)?;
+        let sink = self.0.db.checkpoint_sink(project, id, profile).await?;
+        handle.checkpoint(sink).await
     }
 
     /// Returns one of a project's sessions while it runs.
@@ -191,6 +241,58 @@ impl Sessions {
             return Err(Error::Unavailable("The server is shutting down; try again later.".to_owned()));
         }
         Ok(())
+    }
+}
+
+/// Why a session did not start.
+#[derive(Debug)]
+enum Refusal {
+    /// Its profile is not free, or not new enough; nothing is on record.
+    Blocked(Blocked),
+    /// Anything else.
+    Failed(Error),
+}
+
+impl Refusal {
+    fn into_error(self, request: &SessionRequest) -> Error {
+        match (self, &request.profile) {
+            (Self::Failed(error), _) => error,
+            (Self::Blocked(blocked), Some(wanted)) => blocked.into_error(&wanted.name),
+            (Self::Blocked(_), None) => unreachable!("only a profile blocks a session"),
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Until when a session waits for what.
+struct Deadlines {
+    writer: Instant,
+    revision: Instant,
+}
+
+impl Deadlines {
+    fn of(request: &SessionRequest, now: Instant) -> Self {
+        let wait = |wait: fn(&ProfileUse) -> Duration| request.profile.as_ref().map_or(Duration::ZERO, wait);
+        Self {
+            writer: now + wait(|wanted| wanted.wait_for_writer),
+            revision: now + wait(|wanted| wanted.wait_for_revision),
+        }
+    }
+
+    fn of_block(&self, blocked: &Blocked) -> Instant {
+        match blocked {
+            Blocked::Writer { .. } => self.writer,
+            Blocked::Behind { .. } => self.revision,
+        }
+    }
+
+    fn are_over(&self, blocked: &Blocked) -> bool {
+        Instant::now() >= self.of_block(blocked)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is known of a session, alive or over: one row of the database.
 
 use jiff::Timestamp;
-use roadstead_api::{ProfileName, ProjectId, Receipt, SessionId};
+use roadstead_api::{ProfileName, ProjectId, Receipt, RestoreReport, SessionId};
 use serde_json::Value;
 
 /// Where a session is in its life. The wire uses the same words.
@@ -130,4 +130,6 @@ pub struct LoadedProfile {
     pub revision: Option<u64>,
     /// Whether the session is saved into it.
     pub persist: bool,
+    /// What came back of it; `None` until the browser is ready.
+    pub restore: Option<RestoreReport>,
 }

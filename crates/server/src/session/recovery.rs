@@ -16,7 +16,7 @@ use super::work_dir::WorkDir;
 use crate::db::Interrupted;
 use crate::error::{Error, Result};
 use crate::profile::portable::PortableState;
-use crate::profile::{Save, SaveCause};
+use crate::profile::{RevisionCause, Save};
 
 const NOTHING_LEFT: &str =
     "The server stopped before the session could be saved, and none of its files are left.";
@@ -90,25 +90,19 @@ async fn describe(session: &Interrupted, work: &WorkDir) -> Save {
         let state_dir = state_dir.clone();
         tokio::task::spawn_blocking(move || PortableState::read(&state_dir)).await
     };
-    let cookies = match portable.expect("reading the portable state does not panic") {
-        Ok(found) => found.as_ref().map(PortableState::counts).unwrap_or_default(),
+    let portable = match portable.expect("reading the portable state does not panic") {
+        Ok(found) => found,
         Err(error) => {
             warn!(session.id = %session.id, %error, "the session's portable state cannot be read");
-            roadstead_api::CookieCounts::default()
+            None
         }
     };
-    // The name may belong to another profile by now; only the sink's own profile counts as the parent.
-    let loaded = session.profile.as_ref().and_then(|loaded| {
-        let sink = session.sinks.iter().find(|sink| sink.name == loaded.name)?;
-        Some((sink.profile, loaded.revision?))
-    });
     Save {
         session: session.id,
         state_dir,
-        loaded,
         browser_version: session.browser_version.clone(),
-        cause: SaveCause::Recovered,
-        cookies,
+        cause: RevisionCause::Recovered,
+        portable,
     }
 }
 

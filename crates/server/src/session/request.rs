@@ -8,6 +8,8 @@ use std::time::Duration;
 use roadstead_api::ProfileName;
 use serde_json::Value;
 
+use crate::profile::SaveOptions;
+
 /// A validated request for a session.
 #[derive(Clone, Debug)]
 pub struct SessionRequest {
@@ -29,11 +31,54 @@ pub struct SessionRequest {
 
 /// How a session uses a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the API")]
 pub struct ProfileUse {
     /// Which one, within the caller's project.
     pub name: ProfileName,
     /// Whether the session is saved into it when it ends; the profile is created if it is new.
     pub persist: bool,
+    /// The revision to start from.
+    pub start: StartFrom,
+    /// Whether the session is to be the profile's only writer.
+    pub exclusive: bool,
+    /// How long to wait for another writer to end.
+    pub wait_for_writer: Duration,
+    /// How long to wait for the revision of [`StartFrom::AtLeast`].
+    pub wait_for_revision: Duration,
+    /// What is asked of the save.
+    pub save: SaveOptions,
+    /// Opens the tabs that were open.
+    pub restore_tabs: bool,
+    /// Opens what a newer major version of the browser wrote.
+    pub allow_downgrade: bool,
+}
+
+/// Which revision of a profile a session starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartFrom {
+    /// The head.
+    Head,
+    /// This one, whatever the head is.
+    Revision(u64),
+    /// The head, once it is this one or a later one.
+    AtLeast(u64),
+}
+
+impl ProfileUse {
+    /// Uses a profile as somebody does who asks for nothing but its name.
+    pub fn new(name: ProfileName, persist: bool) -> Self {
+        Self {
+            name,
+            persist,
+            start: StartFrom::Head,
+            exclusive: false,
+            wait_for_writer: Duration::ZERO,
+            wait_for_revision: DEFAULT_REVISION_WAIT,
+            save: SaveOptions::default(),
+            restore_tabs: false,
+            allow_downgrade: false,
+        }
+    }
 }
 
 /// What the browser is asked to look and behave like.
@@ -70,6 +115,9 @@ impl Default for BrowserRequest {
     }
 }
 
+/// How long a session waits for `browser.profile.min_revision` when the caller does not say: a save that is under way ends
+/// within that time.
+pub const DEFAULT_REVISION_WAIT: Duration = Duration::from_secs(10);
 /// `session.timeout.max_duration` when the caller names none: 20 minutes (the published API's default).
 pub const DEFAULT_MAX_DURATION: Duration = Duration::from_mins(20);
 /// `session.timeout.idle_timeout` when the caller names none: 5 minutes (the published API's default).

@@ -1,17 +1,20 @@
 //! Starting a session: files, browser, and what the files could not carry.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use roadstead_api::SessionId;
+use roadstead_api::{RestoreReport, SessionId};
 use roadstead_browser::{
     Browser, Build, Executables, LaunchError, LaunchOptions, UserId, Viewport, process_start_time,
 };
-use serde_json::Value;
 use tracing::{error, info, warn};
 
 use super::Context;
 use super::request::{BrowserRequest, SessionRequest};
+use super::restore::{self, Restore};
 use super::work_dir::WorkDir;
 use crate::config::Config;
 use crate::db::Admission;
@@ -34,9 +37,16 @@ pub struct BrowserSetup {
     pub sandbox: bool,
     /// The X display for full Chromium.
     pub display: Option<String>,
+    /// The operator's own arguments.
+    pub extra_args: Vec<String>,
     /// How long a browser may take to answer for the first time.
     pub launch_timeout: Duration,
+    /// The major version of each binary, and which file said so.
+    versions: Arc<Mutex<HashMap<PathBuf, KnownVersion>>>,
 }
+
+/// A file by inode and modification time, and the major version that it named.
+type KnownVersion = (Option<(u64, i64)>, Option<u32>);
 
 impl BrowserSetup {
     /// Looks for browsers as the configuration says. None found is not an error here: `/readyz` and creates tell.
@@ -56,7 +66,9 @@ impl BrowserSetup {
             run_as: root.then_some(UserId { uid: chromium.run_as_uid, gid: chromium.run_as_gid }),
             sandbox: chromium.sandbox,
             display: chromium.display.clone(),
+            extra_args: chromium.extra_args.iter().map(|arg| arg.as_str().to_owned()).collect(),
             launch_timeout: Duration::from_secs(config.sessions.start_seconds),
+            versions: Arc::default(),
         }
     }
 
@@ -75,7 +87,23 @@ impl BrowserSetup {
         })
     }
 
-    fn options(&self, work: &WorkDir, browser: &BrowserRequest) -> Result<LaunchOptions> {
+    /// Returns the major version of the binary for a session, if it says one. A binary is asked once, and again when it has
+    /// been replaced.
+    pub async fn major_version(&self, headless: bool) -> Option<u32> {
+        let (_, executable) = self.require(headless).ok()?;
+        let identity = std::fs::metadata(&executable).ok().map(|found| (found.ino(), found.mtime()));
+        let known = self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&executable).copied();
+        if let Some((of, major)) = known
+            && of == identity
+        {
+            return major;
+        }
+        let major = roadstead_browser::ask_version(&executable).await;
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(executable, (identity, major));
+        major
+    }
+
+    fn options(&self, work: &WorkDir, browser: &BrowserRequest, restore_tabs: bool) -> Result<LaunchOptions> {
         let (build, executable) = self.require(browser.headless)?;
         Ok(LaunchOptions {
             executable,
@@ -89,7 +117,8 @@ impl BrowserSetup {
             display: if browser.headless { None } else { self.display.clone() },
             sandbox: self.sandbox,
             run_as: self.run_as,
-            extra_args: Vec::new(),
+            restore_tabs,
+            extra_args: self.extra_args.clone(),
             launch_timeout: self.launch_timeout,
         })
     }
@@ -104,41 +133,57 @@ pub(super) async fn start(
     request: &SessionRequest,
     admission: &Admission,
 ) -> Result<Browser> {
-    let portable = prepare_files(context, work, admission).await?;
-    let options = context.browsers.options(work, &request.browser)?;
+    let state = prepare_files(context, work, admission).await?;
+    let tabs = request.profile.as_ref().is_some_and(|wanted| wanted.restore_tabs);
+    let (build, _) = context.browsers.require(request.browser.headless)?;
+    let tabs_by_browser = tabs
+        && admission
+            .head
+            .as_ref()
+            .zip(state.portable.as_ref())
+            .is_some_and(|(point, portable)| restore::browser_restores_tabs(build, point, portable));
+    let options = context.browsers.options(work, &request.browser, tabs_by_browser)?;
     let browser = Browser::launch(&options).await.map_err(|problem| launch_failed(&problem))?;
+    let state_dir = work.state();
+    let restore = admission.head.as_ref().map(|point| Restore {
+        point,
+        portable: state.portable,
+        files: state.files,
+        bytes: state.bytes,
+        tabs,
+        tabs_by_browser,
+        state_dir: &state_dir,
+    });
+    let report = hydrate(&browser, work, request, restore).await?;
+    let started = process_start_time(browser.pid()).unwrap_or(0);
     let version = &browser.version().product;
-    // Together: neither needs the other, and each waits for something else (a disk, a browser).
-    let (recorded, hydrated) = tokio::join!(
-        context.db.session_running(
-            id,
-            version,
-            browser.pid(),
-            process_start_time(browser.pid()).unwrap_or(0)
-        ),
-        hydrate(&browser, work, request, portable),
-    );
-    recorded.and(hydrated)?;
+    context.db.session_running(id, version, browser.pid(), started, report.as_ref()).await?;
     Ok(browser)
 }
 
+/// What the files of a session hold before its browser starts.
+struct Prepared {
+    portable: Option<PortableState>,
+    files: u64,
+    bytes: u64,
+}
+
 /// Makes the work dir, checks the revision out into it, and hands it to the browser's user.
-async fn prepare_files(
-    context: &Arc<Context>,
-    work: &WorkDir,
-    admission: &Admission,
-) -> Result<Option<PortableState>> {
+async fn prepare_files(context: &Arc<Context>, work: &WorkDir, admission: &Admission) -> Result<Prepared> {
     let room = work.clone();
     blocking(move || room.create()).await?;
-    if let (Some(profile), Some((number, digest))) = (admission.profile, &admission.head) {
-        context.profiles.checkout(profile, *number, digest, &work.state()).await?;
+    let (mut files, mut bytes) = (0, 0);
+    if let (Some(profile), Some(point)) = (admission.profile, &admission.head) {
+        let written = context.profiles.checkout(profile, point.number, &point.digest, &work.state()).await?;
+        (files, bytes) = (written.files, written.bytes);
     }
     let room = work.clone();
-    blocking(move || {
+    let portable = blocking(move || {
         room.hand_over()?;
         PortableState::read(&room.state())
     })
-    .await
+    .await?;
+    Ok(Prepared { portable, files, bytes })
 }
 
 async fn blocking<T: Send + 'static>(
@@ -153,12 +198,13 @@ async fn hydrate(
     browser: &Browser,
     work: &WorkDir,
     request: &SessionRequest,
-    portable: Option<PortableState>,
-) -> Result<()> {
-    if let Some(portable) = portable {
-        restore_cookies(browser, &portable).await?;
-    }
+    restore: Option<Restore<'_>>,
+) -> Result<Option<RestoreReport>> {
     let mux = browser.mux();
+    let report = match restore {
+        Some(restore) => Some(restore.run(browser).await.map_err(unresponsive)?),
+        None => None,
+    };
     let downloads = work.downloads();
     mux.set_download_behavior(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
     if request.browser.disable_dialogs {
@@ -170,21 +216,7 @@ async fn hydrate(
             info!(error = %problem, "the initial URL did not answer in time");
         }
     }
-    Ok(())
-}
-
-async fn restore_cookies(browser: &Browser, portable: &PortableState) -> Result<()> {
-    let mux = browser.mux();
-    let present: Vec<Value> = if portable.needs_present_cookies() {
-        mux.cookies(CALL_TIMEOUT).await.map_err(unresponsive)?
-    } else {
-        Vec::new()
-    };
-    let plan = portable.plan_restore(&present);
-    if plan.is_empty() {
-        return Ok(());
-    }
-    mux.set_cookies(plan, CALL_TIMEOUT).await.map_err(unresponsive)
+    Ok(report)
 }
 
 fn launch_failed(problem: &LaunchError) -> Error {

@@ -7,6 +7,7 @@
 //!         portable.json            ours: what the files cannot carry, see `profile::portable`
 //!     home/                        the browser's: HOME, TMPDIR and the XDG dirs
 //!     downloads/                   the browser's
+//!     checkpoint/                  ours: a copy of the state, while it is being saved
 //! ```
 //!
 //! What is the browser's is 0700 and belongs to the user that it runs as. What is ours can be walked through by that
@@ -117,6 +118,11 @@ impl WorkDir {
     /// Returns Chromium's user data dir.
     pub fn user_data(&self) -> PathBuf {
         self.path.join("state/user-data")
+    }
+
+    /// Returns where a checkpoint's copy is made.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoint")
     }
 
     /// Returns the browser's home.

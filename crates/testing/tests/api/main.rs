@@ -8,5 +8,6 @@ mod cdp;
 mod envelopes;
 mod openapi;
 mod profiles;
+mod revisions;
 mod sessions;
 mod system;

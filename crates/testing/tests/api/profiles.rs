@@ -81,9 +81,28 @@ async fn a_profile_of_a_session_is_pending_until_the_session_ends() {
           {
             "added_bytes": "[added_bytes]",
             "at": "[time]",
+            "captured": {
+              "bytes": {
+                "other": "[other]"
+              },
+              "cookies": {
+                "http_only": 0,
+                "partitioned": 0,
+                "persistent": 0,
+                "secure": 0,
+                "session": 0,
+                "total": 0
+              },
+              "databases": 0,
+              "origins": 0,
+              "tabs": 0
+            },
+            "cause": "ended",
             "cookies": {
               "http_only": 0,
               "partitioned": 0,
+              "persistent": 0,
+              "secure": 0,
               "session": 0,
               "total": 0
             },
@@ -100,9 +119,28 @@ async fn a_profile_of_a_session_is_pending_until_the_session_ends() {
           {
             "added_bytes": "[added_bytes]",
             "at": "[time]",
+            "captured": {
+              "bytes": {
+                "other": "[other]"
+              },
+              "cookies": {
+                "http_only": 0,
+                "partitioned": 0,
+                "persistent": 0,
+                "secure": 0,
+                "session": 0,
+                "total": 0
+              },
+              "databases": 0,
+              "origins": 0,
+              "tabs": 0
+            },
+            "cause": "ended",
             "cookies": {
               "http_only": 0,
               "partitioned": 0,
+              "persistent": 0,
+              "secure": 0,
               "session": 0,
               "total": 0
             },
@@ -307,7 +345,9 @@ async fn cookies_of_both_kinds_come_back_with_the_profile() {
         (&receipt["status"], &receipt["revision"], &receipt["durable"]),
         (&json!("saved"), &json!(1), &json!(true))
     );
-    assert_eq!(receipt["cookies"], json!({"total": 2, "session": 1, "partitioned": 0, "http_only": 1}));
+    let cookies =
+        json!({"total": 2, "session": 1, "persistent": 1, "secure": 0, "partitioned": 0, "http_only": 1});
+    assert_eq!((&receipt["cookies"], &receipt["captured"]["cookies"]), (&cookies, &cookies));
 
     let second = client.session(json!({"browser": {"profile": {"name": "a"}}})).await;
     let mut page = Page::open(second["cdp_url"].as_str().unwrap()).await.unwrap();
@@ -317,5 +357,8 @@ async fn cookies_of_both_kinds_come_back_with_the_profile() {
     names.sort_unstable();
     assert_eq!(names, ["fleeting", "lasting"]);
     let shown = client.get(&format!("/v1/sessions/{}", second["id"].as_str().unwrap())).await.data();
-    assert_eq!(shown["profile"], json!({"name": "a", "revision": 1, "persist": false}));
+    let restore = &shown["profile"]["restore"];
+    assert_eq!((&shown["profile"]["revision"], &restore["captured"]), (&json!(1), &json!("final")));
+    assert_eq!(restore["saved_with"], restore["opened_with"]);
+    assert_eq!(restore["restored"]["cookies"], 1, "the lasting one came with the files");
 }

@@ -2,21 +2,8 @@
 
 use object_store::path::Path as ObjectPath;
 
-use super::{Backend, Fixture, Tree};
+use super::{Backend, Fixture, Tree, noise};
 use crate::{SnapshotId, VaultError};
-
-/// One file of noise, so that its content fills a pack of its own and does not compress.
-fn noise(seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::new();
-    while bytes.len() < 200_000 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes
-}
 
 struct Damaged<'a> {
     fixture: Fixture<'a>,
@@ -31,9 +18,9 @@ struct Damaged<'a> {
 impl<'a> Damaged<'a> {
     async fn prepare(backend: &'a Backend) -> Self {
         let fixture = Fixture::new(backend).await;
-        let whole = fixture.commit(&Tree::default().file("dir/whole", noise(1))).await;
+        let whole = fixture.commit(&Tree::default().file("dir/whole", noise(1, 200_000))).await;
         let before = fixture.objects_in("data").await;
-        let hurt = fixture.commit(&Tree::default().file("dir/hurt", noise(2))).await;
+        let hurt = fixture.commit(&Tree::default().file("dir/hurt", noise(2, 200_000))).await;
         let mut added = fixture.objects_in("data").await;
         added.retain(|path, bytes| !before.contains_key(path) && bytes.len() > 100_000);
         let (pack, bytes) = added.pop_first().expect("the commit added a pack of data");
@@ -66,7 +53,7 @@ pub(super) async fn a_sound_repository_has_no_problems(backend: &Backend) {
         assert_eq!((check.problems, check.snapshots), (Vec::new(), 2));
     }
     // What an interrupted commit leaves is no problem: a pack that no index names.
-    let stray = noise(3);
+    let stray = noise(3, 200_000);
     let name = crate::blobs::hash(&stray).to_hex();
     let path = format!("{}/data/{}/{}", fixture.repository, &name.as_str()[..2], name.as_str());
     fixture.put(&path.into(), stray).await;

@@ -1,95 +1,7 @@
 //! Durability by construction: what is written in which order, and that a local write is synced.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-};
-
-use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
-};
-
-use crate::{CommitOptions, RepositoryId, RootKey, Vault, conformance::tree::Tree};
-
-/// Notes when each put begins and when it is done, and can be told to fail.
-#[derive(Debug, Default)]
-struct Recorder {
-    inner: InMemory,
-    puts: Mutex<Vec<(Step, String)>>,
-    deletions: Arc<Mutex<Vec<String>>>,
-    /// Puts whose path contains this fail.
-    broken: Mutex<Option<&'static str>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Begun,
-    Done,
-}
-
-impl fmt::Display for Recorder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Recorder")
-    }
-}
-
-#[async_trait::async_trait]
-impl ObjectStore for Recorder {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.puts.lock().unwrap().push((Step::Begun, location.to_string()));
-        // Others get their turn between beginning and end, as on a real store.
-        tokio::task::yield_now().await;
-        if self.broken.lock().unwrap().is_some_and(|part| location.as_ref().contains(part)) {
-            return Err(object_store::Error::Generic {
-                store: "Recorder",
-                source: "the disk is full".into(),
-            });
-        }
-        let put = self.inner.put_opts(location, payload, options).await;
-        self.puts.lock().unwrap().push((Step::Done, location.to_string()));
-        put
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
-    }
-
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(location, options).await
-    }
-
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let deletions = self.deletions.clone();
-        let noted = locations.inspect_ok(move |path| deletions.lock().unwrap().push(path.to_string()));
-        self.inner.delete_stream(noted.boxed())
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
-    }
-}
-
-async fn recorded() -> (Arc<Recorder>, Vault, RepositoryId) {
-    let store = Arc::new(Recorder::default());
-    let vault = Vault::new(store.clone(), RootKey::from_bytes([1; 32]));
-    let repository = RepositoryId::random();
-    vault.create(&repository).await.unwrap();
-    (store, vault, repository)
-}
+use super::recorder::{Step, recorded};
+use crate::{CommitOptions, RootKey, Vault, conformance::tree::Tree};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_key_is_written_before_anything_it_encrypts() {
@@ -126,8 +38,10 @@ async fn the_snapshot_is_written_last_when_all_else_is_done() {
 async fn the_key_is_deleted_before_anything_it_encrypts() {
     let (store, vault, repository) = recorded().await;
     vault.delete(&repository).await.unwrap();
-    let deletions = store.deletions.lock().unwrap();
-    assert_eq!(*deletions, [format!("{repository}/roadstead-key.json"), format!("{repository}/config")]);
+    assert_eq!(
+        store.deletions(),
+        [format!("{repository}/roadstead-key.json"), format!("{repository}/config")]
+    );
 }
 
 /// Whatever cannot be written, the commit fails, leaves no snapshot, and the repository stays sound and usable.

@@ -17,6 +17,9 @@ pub enum Next {
     Close,
 }
 
+/// The version that it says it is of.
+pub const VERSION: &str = "156.0.0.0";
+
 /// An error of the protocol: a code, and words.
 pub type Refusal = (i64, String);
 
@@ -124,9 +127,9 @@ impl FakeBrowser {
         let name = if self.headless_shell { "FakeHeadlessChromium" } else { "FakeChromium" };
         json!({
             "protocolVersion": "1.3",
-            "product": format!("{name}/156.0.0.0"),
+            "product": format!("{name}/{VERSION}"),
             "revision": "@fake",
-            "userAgent": format!("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) {name}/156.0.0.0 Safari/537.36"),
+            "userAgent": format!("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) {name}/{VERSION} Safari/537.36"),
             "jsVersion": "15.6",
         })
     }

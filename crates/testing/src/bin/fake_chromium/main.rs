@@ -33,7 +33,12 @@ const COMMANDS_FD: &str = "/proc/self/fd/3";
 /// The exit code of full Chromium when another process has the user data dir.
 const PROFILE_IN_USE: u8 = 21;
 
+#[expect(clippy::print_stdout, reason = "what a browser answers to --version")]
 fn main() -> ExitCode {
+    if env::args().any(|arg| arg == "--version") {
+        println!("Chromium {} fake", browser::VERSION);
+        return ExitCode::SUCCESS;
+    }
     let mode = Mode::find();
     if let Some(code) = mode.crash_at_start {
         complain("cannot start: told to fail");

@@ -31,6 +31,7 @@ pub fn answer(
         "Page.getFrameTree" => quiet(
             json!({"frameTree": {"frame": {"id": id, "loaderId": loader, "url": page.url, "mimeType": "text/html"}}}),
         ),
+        "DOMStorage.getDOMStorageItems" => quiet(json!({"entries": []})),
         "Page.handleJavaScriptDialog" => Err((-32602, "No dialog is showing".to_owned())),
         "Runtime.evaluate" => quiet(evaluate(page, params["expression"].as_str().unwrap_or_default())),
         "Page.enable"

@@ -21,9 +21,28 @@ async fn an_end_returns_receipts_and_can_be_asked_for_again() {
           {
             "added_bytes": "[added_bytes]",
             "at": "[time]",
+            "captured": {
+              "bytes": {
+                "other": "[other]"
+              },
+              "cookies": {
+                "http_only": 0,
+                "partitioned": 0,
+                "persistent": 0,
+                "secure": 0,
+                "session": 0,
+                "total": 0
+              },
+              "databases": 0,
+              "origins": 0,
+              "tabs": 0
+            },
+            "cause": "ended",
             "cookies": {
               "http_only": 0,
               "partitioned": 0,
+              "persistent": 0,
+              "secure": 0,
               "session": 0,
               "total": 0
             },

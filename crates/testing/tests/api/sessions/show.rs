@@ -92,9 +92,28 @@ async fn a_running_session_and_one_that_is_over() {
           {
             "added_bytes": "[added_bytes]",
             "at": "[time]",
+            "captured": {
+              "bytes": {
+                "other": "[other]"
+              },
+              "cookies": {
+                "http_only": 0,
+                "partitioned": 0,
+                "persistent": 0,
+                "secure": 0,
+                "session": 0,
+                "total": 0
+              },
+              "databases": 0,
+              "origins": 0,
+              "tabs": 0
+            },
+            "cause": "ended",
             "cookies": {
               "http_only": 0,
               "partitioned": 0,
+              "persistent": 0,
+              "secure": 0,
               "session": 0,
               "total": 0
             },

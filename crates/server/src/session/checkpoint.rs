@@ -1,0 +1,200 @@
+//! Saving a session while it runs: the browser is held still for as long as its files are copied, and then goes on.
+//!
+//! What is copied is what a power cut would leave, with nothing lost that was written by then: Chromium's databases are
+//! made to recover from that. What had not been written (cookies, local storage of open pages) was captured over DevTools
+//! just before. The HTTP and code caches are copied while the browser runs: each of their files checks itself.
+//!
+//! The copy is committed from the side, so that a slow vault does not hold the browser still.
+
+use std::fs::{File, FileTimes};
+use std::io;
+use std::path::Path;
+
+use metrics::histogram;
+use roadstead_api::Receipt;
+use roadstead_browser::{Browser, CACHES};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::driver::{Driver, millis};
+use super::handle::SessionState;
+use crate::db::Sink;
+use crate::error::{Error, Result};
+use crate::profile::portable::FILE_NAME;
+use crate::profile::{RevisionCause, Save};
+
+impl Driver {
+    /// Saves the session as it is now. The receipt says how it went; an error means that it was not even tried.
+    pub(super) async fn checkpoint(&mut self, browser: &Browser, sink: &Sink) -> Result<Receipt> {
+        debug_assert!(
+            matches!(self.handle.state(), SessionState::Running(_)),
+            "only a running session is asked"
+        );
+        self.capture(browser).await;
+        let copied = self.copy_state(browser).await;
+        let receipt = match copied {
+            Ok(()) => {
+                let save = Save {
+                    session: self.handle.id(),
+                    state_dir: self.work.checkpoint(),
+                    browser_version: Some(browser.version().product.clone()),
+                    cause: RevisionCause::Checkpoint,
+                    portable: self.portable.clone(),
+                };
+                Ok(self.context.profiles.save(&save, sink).await)
+            }
+            Err(problem) => Err(problem),
+        };
+        self.remove_copy().await;
+        receipt
+    }
+
+    /// Copies the state's directory: what changes together in one moment, the caches beside it.
+    async fn copy_state(&self, browser: &Browser) -> Result<()> {
+        self.remove_copy().await;
+        let (from, to) = (self.work.state(), self.work.checkpoint());
+        let frozen = browser.freeze().await.ok_or_else(|| {
+            Error::Unavailable("The browser could not be held still to copy its files; try again.".to_owned())
+        })?;
+        let began = Instant::now();
+        fail::fail_point!("checkpoint-frozen");
+        let copied = {
+            let (from, to) = (from.clone(), to.clone());
+            blocking(move || copy_tree(&from, &to, &is_cache)).await
+        };
+        drop(frozen);
+        let still = began.elapsed();
+        histogram!("roadstead_checkpoint_pause_seconds").record(still);
+        info!(pause_ms = millis(still), "copied the running session's files");
+        copied?;
+        blocking(move || copy_caches(&from, &to)).await?;
+        fail::fail_point!("checkpoint-copied");
+        Ok(())
+    }
+
+    async fn remove_copy(&self) {
+        let copy = self.work.checkpoint();
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(copy)).await;
+        match removed.expect("removing files does not panic") {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                warn!(%error, "failed to remove a checkpoint's copy");
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<()> {
+    let done = tokio::task::spawn_blocking(work).await.expect("copying files does not panic");
+    done.map_err(|error| Error::internal("The session's files could not be copied.", error))
+}
+
+/// Tells whether a path, relative to the state's directory, is that of a cache.
+fn is_cache(path: &Path) -> bool {
+    path.strip_prefix("user-data").is_ok_and(|path| CACHES.iter().any(|cache| path == Path::new(cache.path)))
+}
+
+fn copy_caches(from: &Path, to: &Path) -> io::Result<()> {
+    for cache in CACHES {
+        let path = Path::new("user-data").join(cache.path);
+        if from.join(&path).is_dir() {
+            copy_room(&from.join(&path), &to.join(&path), Path::new(""), &|_| false, Missing::Skipped)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a file that goes while it is copied means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// A fault: nothing moves.
+    Fault,
+    /// What caches do all the time.
+    Skipped,
+}
+
+fn copy_tree(from: &Path, to: &Path, skip: &dyn Fn(&Path) -> bool) -> io::Result<()> {
+    // Written before the browser was held still; without it the copy is no state.
+    if !from.join(FILE_NAME).is_file() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the portable state has not been written"));
+    }
+    copy_room(from, to, Path::new(""), skip, Missing::Fault)
+}
+
+/// Copies directories and regular files, with their modification times, which tell the vault what has changed. Links,
+/// sockets and pipes are those of a running process, and are left out. The files are the browser's user's, who may put a
+/// link in a file's place at any time: none is followed.
+fn copy_room(
+    from: &Path,
+    to: &Path,
+    room: &Path,
+    skip: &dyn Fn(&Path) -> bool,
+    missing: Missing,
+) -> io::Result<()> {
+    std::fs::create_dir_all(to.join(room))?;
+    for entry in std::fs::read_dir(from.join(room))? {
+        let entry = entry?;
+        let path = room.join(entry.file_name());
+        if skip(&path) {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        let copied = if kind.is_dir() {
+            copy_room(from, to, &path, skip, missing)
+        } else if kind.is_file() {
+            copy_file(&from.join(&path), &to.join(&path))
+        } else {
+            Ok(())
+        };
+        match copied {
+            Err(error) if missing == Missing::Skipped && error.kind() == io::ErrorKind::NotFound => {}
+            copied => copied?,
+        }
+    }
+    Ok(())
+}
+
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut source = File::from(rustix::fs::open(from, flags, Mode::empty())?);
+    let found = source.metadata()?;
+    if !found.is_file() {
+        return Ok(());
+    }
+    let mut copy = File::create_new(to)?;
+    io::copy(&mut source, &mut copy)?;
+    copy.set_times(FileTimes::new().set_modified(found.modified()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_has_the_same_files_and_times_and_no_links() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let to = to.path().join("copy");
+        for path in ["user-data/Default/Cookies", "user-data/Default/Cache/x", FILE_NAME] {
+            let path = from.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "content").unwrap();
+        }
+        std::os::unix::fs::symlink("/etc/passwd", from.path().join("user-data/SingletonLock")).unwrap();
+        copy_tree(from.path(), &to, &is_cache).unwrap();
+        let copy = to.join("user-data/Default/Cookies");
+        assert_eq!(std::fs::read(&copy).unwrap(), b"content");
+        let modified = |path: &Path| std::fs::metadata(path).unwrap().modified().unwrap();
+        assert_eq!(modified(&copy), modified(&from.path().join("user-data/Default/Cookies")));
+        assert!(!to.join("user-data/SingletonLock").exists());
+        assert!(!to.join("user-data/Default/Cache").exists());
+        copy_caches(from.path(), &to).unwrap();
+        assert!(to.join("user-data/Default/Cache/x").is_file());
+    }
+
+    #[test]
+    fn without_a_portable_state_there_is_nothing_to_copy() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        assert!(copy_tree(from.path(), &to.path().join("copy"), &is_cache).is_err());
+    }
+}
