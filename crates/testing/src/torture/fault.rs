@@ -55,7 +55,7 @@ impl Fault {
     /// While a session is being saved the disk fills up, or breaks, part of the way: a save of a known
     /// profile puts four objects. Before that it is so from the start.
     pub fn failpoints(self, moment: Moment, rng: &mut Rng) -> String {
-        let after = if moment == Moment::WhileSaving { rng.u32(1..4) } else { 0 };
+        let after = if moment.is_late() { rng.u32(1..4) } else { 0 };
         let after = if after == 0 { String::new() } else { format!("{after}*off->") };
         match self {
             Self::DiskFull => format!("vault-put={after}return(full)"),

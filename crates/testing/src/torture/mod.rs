@@ -24,6 +24,7 @@ mod ground;
 pub mod ledger;
 mod moment;
 mod processes;
+mod pruning;
 pub mod round;
 mod strike;
 mod tally;
