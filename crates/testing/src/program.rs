@@ -35,6 +35,8 @@ pub struct ProgramOptions {
     pub config: String,
     /// Where standard error goes; the test's own when absent.
     pub log: Option<PathBuf>,
+    /// Where strace(1) writes what the program does to files; it is not traced when absent.
+    pub trace: Option<PathBuf>,
     /// What the program's failpoints do: `ROADSTEAD_FAILPOINTS`.
     pub failpoints: String,
 }
@@ -49,6 +51,21 @@ pub fn binary() -> Result<PathBuf> {
     found.context("the program is not built: run `cargo build --workspace` first, or set ROADSTEAD_BIN")
 }
 
+/// The calls that a trace holds: all that change files, and all that answer clients.
+const TRACED: &str = "openat,creat,mkdir,mkdirat,write,writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,copy_file_range,\
+    sendfile,sendto,sendmsg,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir";
+
+/// The program, as itself or with a tracer attached: the process is the program's own either way.
+fn command(options: &ProgramOptions) -> Result<Command> {
+    let Some(trace) = &options.trace else {
+        return Ok(Command::new(binary()?));
+    };
+    let mut command = Command::new("strace");
+    command.args(["-D", "-f", "-y", "-yy", "-s", "8192", "-e", "signal=none", "-e"]);
+    command.arg(format!("trace={TRACED}")).arg("-o").arg(trace).arg("--").arg(binary()?);
+    Ok(command)
+}
+
 impl Program {
     /// Starts the program on a free port and waits until it says that it is ready.
     pub async fn start(data_dir: &Path, options: &ProgramOptions) -> Result<Self> {
@@ -58,7 +75,7 @@ impl Program {
             Some(path) => std::fs::OpenOptions::new().create(true).append(true).open(path)?.into(),
             None => Stdio::inherit(),
         };
-        let mut child = Command::new(binary()?)
+        let mut child = command(options)?
             .args(["serve", "--listen", "127.0.0.1:0"])
             .arg("--data-dir")
             .arg(data_dir)

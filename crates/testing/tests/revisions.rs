@@ -442,3 +442,37 @@ async fn whoever_waits_for_a_save_is_told_when_it_is_durable() -> Result<()> {
     ensure!(began.elapsed() >= Duration::from_millis(200), "it did not wait");
     program.stop().await
 }
+
+/// An exclusive writer whose save failed has lost its right once another has it: its late save is kept, beside the head.
+#[tokio::test]
+async fn a_stale_writer_cannot_publish() -> Result<()> {
+    let ground = Ground::new().await?;
+    let failpoints = "save-row=1*return->off".to_owned();
+    let options = ProgramOptions { failpoints, ..ProgramOptions::default() };
+    let program = Program::start(&ground.data(), &options).await?;
+    let exclusive = json!({"name": "p", "persist": true, "writer": "exclusive"});
+    let stale = ground.log_in(&program, exclusive.clone()).await?;
+    let (status, answer) = program.call(Method::DELETE, &format!("/v1/sessions/{stale}"), None).await?;
+    ensure!(status == StatusCode::INTERNAL_SERVER_ERROR, "the save was made to fail: {answer}");
+    let holder = ground.log_in(&program, exclusive).await?;
+    let portable = ground.data().join("work").join(&holder).join("state/portable.json");
+    wait_until("the capture holds the login", || {
+        std::fs::read_to_string(&portable).is_ok_and(|text| text.contains("\"session\":true"))
+    })
+    .await?;
+    program.kill().await?;
+
+    let program = ground.program().await?;
+    let listed = revisions(&program, "p").await?;
+    let of = |id: &str| {
+        let found = listed.iter().find(|revision| revision["session_id"] == id);
+        found.with_context(|| format!("{id} is saved: {listed:?}"))
+    };
+    let (stale, holder) = (of(&stale)?, of(&holder)?);
+    ensure!(text(&stale["held_back"]["reason"]).contains("right to write"), "{stale}");
+    ensure!(holder["head"] == true && holder["held_back"].is_null(), "{holder}");
+    ensure!(holder["diverged_from"].is_null(), "{holder}");
+    ensure!(profile(&program, "p").await?["status"] == "active");
+    ground.require_all_kept(&program, "p").await?;
+    program.stop().await
+}

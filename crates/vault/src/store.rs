@@ -152,7 +152,7 @@ fn on_directory(directory: &std::path::Path, error: &io::Error) -> object_store:
 
 /// The error that a failpoint asked for: `full` is a full disk, anything else a broken one.
 #[cfg(feature = "failpoints")]
-#[expect(clippy::needless_pass_by_value, reason = "the failpoint gives it away")]
+#[expect(clippy::needless_pass_by_value, reason = "`fail_point!` hands over what it has")]
 fn injected(why: Option<String>) -> object_store::Error {
     let kind = match why.as_deref() {
         Some("full") => io::ErrorKind::StorageFull,

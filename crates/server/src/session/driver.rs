@@ -233,13 +233,14 @@ impl Driver {
         self.write_portable(PortableState::new(CapturedWhen::Checkpoint, clock::now(), contents)).await;
     }
 
-    /// Captures the portable state at a moment that matters: before the browser is closed, or held still.
+    /// Captures the portable state at a moment that matters: before the browser is closed, or held still. Returns whether it
+    /// was captured; when it was not, what was captured last stays, at most some seconds old.
     ///
-    /// Until the browser has closed this is a checkpoint: one that is killed meanwhile has not written its cookies to its
-    /// own files. When it does not answer, what was captured last stays: it is at most some seconds old. Returns whether
-    /// it was captured.
+    /// Until a browser has closed this is one more checkpoint: one that is killed meanwhile has not written its cookies to
+    /// its own files.
     pub(super) async fn capture(&mut self, browser: &Browser) -> bool {
         match self.capture.contents(browser.mux(), CAPTURE_TIMEOUT).await {
+            Ok(contents) if self.portable.as_ref().is_some_and(|last| last.contents == contents) => true,
             Ok(contents) => {
                 self.write_portable(PortableState::new(CapturedWhen::Checkpoint, clock::now(), contents))
                     .await
@@ -251,7 +252,7 @@ impl Driver {
         }
     }
 
-    /// Notes that the browser has closed, and flushed, right after its cookies were captured.
+    /// Notes that the browser has closed, and flushed, right after its state was captured.
     pub(super) async fn seal(&mut self) {
         if let Some(captured) = self.portable.clone() {
             self.write_portable(captured.sealed()).await;

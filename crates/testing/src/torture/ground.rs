@@ -106,6 +106,7 @@ impl Ground {
             config: format!("[profile]\nkeep_last = {}\n", u32::MAX),
             log: Some(self.log()),
             failpoints: failpoints.to_owned(),
+            ..ProgramOptions::default()
         }
     }
 
