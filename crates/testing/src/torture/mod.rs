@@ -23,7 +23,7 @@ mod fault;
 mod ground;
 pub mod ledger;
 mod moment;
-mod processes;
+pub mod processes;
 mod pruning;
 pub mod round;
 mod strike;
