@@ -1,6 +1,6 @@
 # The few commands of the project. What they do is in scripts/, conformance/ and xtask/.
 
-.PHONY: help demo demo-stop test bench build install
+.PHONY: help demo demo-stop test torture bench build install
 
 # A toolchain that scripts/install-deps has just installed is found without a new login.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -22,6 +22,12 @@ test: ## Runs every check and test, as CI does.
 	@scripts/install-deps --clients
 	@conformance/install
 	cargo xtask ci
+
+TORTURE ?= --duration 15m
+
+torture: ## Kills servers, browsers and disks at random; TORTURE="--duration 2h --seed 7" for as long as you like.
+	@scripts/install-deps
+	cargo xtask torture $(TORTURE)
 
 bench: ## Measures the figures of the README.
 	@scripts/install-deps --clients

@@ -1,162 +1,445 @@
-//! The ordering edges: the program is killed at each of them, started again, and everything is held against what it
-//! had promised. Which edges there are is read from the program's own table, so that none is forgotten.
+//! Every ordering edge: the program is ended there, at every passing, and started again; or the operation there fails. Nothing
+//! that was promised is missing afterwards, and nothing is left behind.
+//!
+//! The edges are those of the table in the server's `failpoints.rs`; one without a case here fails a test. Most run the fake
+//! browser, which is quick; those that depend on what a browser does run a real one.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use anyhow::{Context as _, Result, ensure};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use roadstead_testing::cdp::Page;
-use roadstead_testing::ground::{Ground, create, end, text};
-use roadstead_testing::program::{Program, ProgramOptions};
+use roadstead_testing::fake_browser::{self, Behaviour};
+use roadstead_testing::program::{Program, ProgramOptions, binary, wait_until};
+use roadstead_testing::torture::processes;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
 
-/// The table of the edges.
-const TABLE: &str = include_str!("../../server/src/failpoints.rs");
+/// Edges of a session's life, from its start to its last receipt.
+const SAVE_EDGES: [&str; 9] = [
+    "portable-written",
+    "portable-renamed",
+    "vault-get",
+    "vault-put",
+    "vault-put-done",
+    "save-bytes-stored",
+    "save-row",
+    "save-row-stored",
+    "session-end-recorded",
+];
+/// Those of them where the operation can also fail.
+const FALLIBLE_EDGES: [&str; 3] = ["vault-get", "vault-put", "save-row"];
+/// Those that are passed with a real browser besides.
+const BROWSER_EDGES: [&str; 3] = ["portable-renamed", "save-bytes-stored", "session-end-recorded"];
+/// Edges of a save while the session runs.
+const CHECKPOINT_EDGES: [&str; 2] = ["checkpoint-frozen", "checkpoint-copied"];
+/// Edges of a prune.
+const PRUNE_EDGES: [&str; 5] =
+    ["prune-rows-removed", "vault-delete", "vault-delete-done", "vault-put", "vault-put-done"];
+/// More passings than any edge has in these lives.
+const MANY: usize = 40;
+/// How many revisions the pruned profile has, and how many of them are kept.
+const REVISIONS: usize = 5;
+const KEPT: usize = 2;
 
-/// What makes the program pass an edge.
+/// What happens at an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// A session logs in and ends.
-    End,
-    /// A session logs in and is saved while it runs.
-    Checkpoint,
-    /// An old revision is deleted.
-    Prune,
+enum Action {
+    /// The process is killed.
+    Kill,
+    /// The operation fails.
+    Fail,
 }
 
-/// Every edge, how it is passed, and at which passing the program is killed.
-const EDGES: &[(&str, Way, &[u32])] = &[
-    ("portable-written", Way::End, &[1, 2]),
-    ("portable-renamed", Way::End, &[1, 2]),
-    ("vault-put", Way::End, &[1, 4]),
-    ("vault-put-done", Way::End, &[2, 3]),
-    ("save-bytes-stored", Way::End, &[1]),
-    ("save-row", Way::End, &[1]),
-    ("save-row-stored", Way::End, &[1]),
-    ("session-end-recorded", Way::End, &[1]),
-    ("checkpoint-frozen", Way::Checkpoint, &[1]),
-    ("checkpoint-copied", Way::Checkpoint, &[1]),
-    ("prune-rows-removed", Way::Prune, &[1]),
-    ("vault-delete", Way::Prune, &[1, 2, 3]),
-    ("vault-delete-done", Way::Prune, &[1, 2, 3]),
-    ("vault-get", Way::End, &[1]),
-];
-
-#[test]
-fn every_edge_of_the_table_has_a_case() {
-    let rows = TABLE.lines().filter_map(|line| line.strip_prefix("//! | `"));
-    let cells = rows.filter_map(|row| row.split(" |").next());
-    let named: Vec<_> =
-        cells.flat_map(|cell| cell.split(['`', ',', ' '])).filter(|name| name.contains('-')).collect();
-    assert!(named.len() >= EDGES.len(), "{named:?}");
-    for name in named {
-        assert!(EDGES.iter().any(|(edge, ..)| *edge == name), "{name} has no case");
+impl Action {
+    fn at(self, edge: &str, passing: usize) -> String {
+        match (self, passing) {
+            (Self::Kill, _) => format!("{edge}=kill@{passing}"),
+            (Self::Fail, 1) => format!("{edge}=1*return->off"),
+            (Self::Fail, _) => format!("{edge}={}*off->1*return->off", passing - 1),
+        }
     }
 }
 
-#[tokio::test]
-async fn a_server_killed_at_an_edge_of_its_own_files_loses_nothing() -> Result<()> {
-    kill_at_all(|edge| edge.starts_with("portable") || edge.starts_with("checkpoint")).await
+/// A data dir, and the browser that is used on it.
+struct Place {
+    dir: TempDir,
+    config: String,
 }
 
-#[tokio::test]
-async fn a_server_killed_while_it_stores_a_revision_loses_nothing() -> Result<()> {
-    kill_at_all(|edge| edge.starts_with("vault-put") || edge == "vault-get").await
+/// What a client was told before the program ended.
+#[derive(Debug, Default)]
+struct Told {
+    session: Option<String>,
+    digest: Option<String>,
 }
 
-#[tokio::test]
-async fn a_server_killed_between_bytes_row_and_clean_up_loses_nothing() -> Result<()> {
-    kill_at_all(|edge| edge.starts_with("save") || edge.starts_with("session")).await
+impl Place {
+    fn new(config: &str) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        // As root, browsers run as another user, who must be able to walk here.
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
+        Ok(Self { dir, config: config.to_owned() })
+    }
+
+    /// Makes a place whose profile `p` has so many revisions; the cookies of each hold its number.
+    async fn with_revisions(config: &str, count: usize) -> Result<Self> {
+        let this = Self::new(config)?;
+        let program = this.start("").await?;
+        for number in 1..=count {
+            let told = live(&program, number, false).await?;
+            ensure!(told.digest.is_some(), "the base is saved");
+        }
+        program.stop().await?;
+        Ok(this)
+    }
+
+    /// Makes another place just like this one.
+    fn copy(&self) -> Result<Self> {
+        let copy = Self::new(&self.config)?;
+        let mut command = std::process::Command::new("cp");
+        let copied = command.arg("-a").arg(self.data()).arg(copy.dir.path()).status()?;
+        ensure!(copied.success(), "cp ended with {copied}");
+        Ok(copy)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn work(&self) -> PathBuf {
+        self.data().join("work")
+    }
+
+    async fn start(&self, failpoints: &str) -> Result<Program> {
+        let options = ProgramOptions {
+            config: self.config.clone(),
+            log: Some(self.dir.path().join("log")),
+            failpoints: failpoints.to_owned(),
+            ..ProgramOptions::default()
+        };
+        Program::start(&self.data(), &options).await
+    }
+
+    /// Runs a command of the program; returns how it ended and what it printed.
+    async fn command(&self, arguments: &[&str], failpoints: &str) -> Result<(ExitStatus, String)> {
+        let mut command = Command::new(binary()?);
+        let command = command.args(arguments).arg("--data-dir").arg(self.data());
+        let output = command.env("ROADSTEAD_FAILPOINTS", failpoints).output().await?;
+        Ok((output.status, String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()))
+    }
+
+    async fn require_sound(&self) -> Result<()> {
+        let (ended, printed) = self.command(&["check", "--read-data"], "").await?;
+        ensure!(ended.success() && printed.contains(" 0 problems"), "{printed}");
+        Ok(())
+    }
+
+    async fn revisions(&self) -> Result<String> {
+        Ok(self.command(&["profiles", "revisions", "p"], "").await?.1)
+    }
+
+    async fn require_nothing_left(&self) -> Result<()> {
+        let work = self.work();
+        wait_until("no session's files are left", || {
+            std::fs::read_dir(&work).is_ok_and(|mut entries| entries.next().is_none())
+        })
+        .await?;
+        wait_until("no browser is left", || processes::left(&work, &[]).is_empty()).await
+    }
+
+    /// Reads the numbers in the cookies that a capture left.
+    fn captured(&self) -> Result<Option<[usize; 2]>> {
+        for entry in std::fs::read_dir(self.work())? {
+            let Ok(text) = std::fs::read(entry?.path().join("state/portable.json")) else { continue };
+            return Ok(numbers_in(&serde_json::from_slice(&text)?));
+        }
+        Ok(None)
+    }
 }
 
-#[tokio::test]
-async fn a_server_killed_while_it_prunes_loses_nothing() -> Result<()> {
-    kill_at_all(|edge| edge.starts_with("prune") || edge.starts_with("vault-delete")).await
+/// Returns the numbers in the persistent cookie and in the one without an expiry; `None` unless both are there.
+fn numbers_in(answer: &Value) -> Option<[usize; 2]> {
+    let number = |name: &str| {
+        let cookies = answer["cookies"].as_array()?;
+        cookies.iter().find(|cookie| cookie["name"] == name)?["value"].as_str()?.parse().ok()
+    };
+    Some([number("persistent")?, number("session")?])
 }
 
-async fn kill_at_all(chosen: impl Fn(&str) -> bool) -> Result<()> {
-    for (edge, way, passings) in EDGES.iter().filter(|(edge, ..)| chosen(edge)) {
-        for passing in *passings {
-            kill_at(edge, *way, *passing)
-                .await
-                .with_context(|| format!("killed at {edge}, passing {passing}"))?;
+/// The configuration for the fake browser, which is put into `dir`.
+fn fake(dir: &Path) -> Result<String> {
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711))?;
+    let browser = fake_browser::install(dir, Behaviour::Good)?;
+    let browser = browser.display();
+    Ok(format!("[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'\n"))
+}
+
+/// One session on the profile `p`, which sets its cookies to a number and is saved. What was told is in `told` as it comes.
+async fn live_until(program: &Program, number: usize, checkpoint: bool, told: &mut Told) -> Result<()> {
+    let body = json!({"browser": {"headless": {"active": true}, "profile": {"name": "p", "persist": true}}});
+    let session = program.data(Method::POST, "/v1/sessions", Some(body)).await?;
+    let text = |value: &Value| value.as_str().map(str::to_owned).context("a string");
+    let id = told.session.insert(text(&session["id"])?).clone();
+    let mut page = Page::open(&text(&session["cdp_url"])?).await?;
+    let cookie =
+        |name: &str| json!({"name": name, "value": number.to_string(), "domain": "a.example", "path": "/"});
+    let mut persistent = cookie("persistent");
+    // In the year 2050, and later with every number: a site that renews a cookie moves its expiry.
+    persistent["expires"] = json!(2_524_608_000.0 + f64::from(u32::try_from(number)?));
+    page.call("Storage.setCookies", json!({"cookies": [persistent, cookie("session")]})).await?;
+    if checkpoint {
+        let body = json!({"session_id": id});
+        let receipt = program.data(Method::POST, "/v1/profiles/p/checkpoint", Some(body)).await?;
+        told.digest = receipt["digest"].as_str().map(str::to_owned);
+    }
+    let (status, answer) = program.call(Method::DELETE, &format!("/v1/sessions/{id}"), None).await?;
+    if status == StatusCode::OK {
+        told.digest = answer["data"]["receipts"][0]["digest"].as_str().map(str::to_owned);
+    }
+    Ok(())
+}
+
+async fn live(program: &Program, number: usize, checkpoint: bool) -> Result<Told> {
+    let mut told = Told::default();
+    live_until(program, number, checkpoint, &mut told).await?;
+    Ok(told)
+}
+
+/// Lives a session on a server that is armed, and waits until it has ended. Returns what was told, and whether it was killed.
+async fn live_armed(
+    place: &Place,
+    failpoints: &str,
+    number: usize,
+    checkpoint: bool,
+) -> Result<(Told, bool)> {
+    let mut program = place.start(failpoints).await?;
+    let mut told = Told::default();
+    // How it breaks off is the client's affair; what was told before counts.
+    drop(live_until(&program, number, checkpoint, &mut told).await);
+    program.signal(Signal::TERM)?;
+    let ended = program.ended().await?;
+    let killed = ended.signal() == Some(Signal::KILL.as_raw());
+    ensure!(killed || ended.success(), "the program ended with {ended}");
+    Ok((told, killed))
+}
+
+/// Requires that everything is there that was promised, on a server that starts without failpoints. `before` is the number in
+/// the profile's head before, `number` the one that the session set.
+async fn require_kept(place: &Place, told: &Told, before: Option<usize>, number: usize) -> Result<()> {
+    let captured = place.captured()?;
+    let program = place.start("").await?;
+    place.require_sound().await?;
+    let live = program.data(Method::GET, "/v1/sessions/all/status", None).await?;
+    ensure!(live["items"] == json!([]), "sessions that never ended: {live}");
+    let (_, profile) = program.call(Method::GET, "/v1/profiles/p", None).await?;
+    let profile = &profile["data"];
+    ensure!(profile["status"] != "pending", "{profile}");
+    if let Some(id) = &told.session {
+        let session = program.data(Method::GET, &format!("/v1/sessions/{id}"), None).await?;
+        let receipts = session["receipts"].as_array().context("receipts")?;
+        let receipt =
+            receipts.iter().max_by_key(|receipt| receipt["revision"].as_u64()).context("a receipt")?;
+        ensure!(receipt["status"] == "saved", "a session that ran was not saved: {session}");
+        ensure!(
+            profile["status"] == "active" && profile["revision"] == receipt["revision"],
+            "{profile} {receipt}"
+        );
+        let honest = session["status"] == "completed"
+            || session["detail"].as_str().is_some_and(|it| it.contains("saved at a later start"));
+        ensure!(honest, "{session}");
+        let listed = place.revisions().await?;
+        for digest in [receipt["digest"].as_str(), told.digest.as_deref()].into_iter().flatten() {
+            ensure!(listed.contains(digest), "{digest} is not listed: {listed}");
+        }
+    }
+    // Files may be newer than the last capture, never older.
+    let promised = told.digest.is_some().then_some([number, number]);
+    let expected = promised.or(captured).or(before.map(|before| [before, before]));
+    if let (false, Some(expected)) = (profile["revision"].is_null(), expected) {
+        let found = look(&program).await?;
+        let kept =
+            found.is_some_and(|found| found.iter().zip(expected).all(|(found, expected)| *found >= expected));
+        ensure!(kept, "{found:?} instead of {expected:?}, {told:?}");
+    }
+    ensure!(before.is_none() || !profile["revision"].is_null(), "the head is gone: {profile}");
+    place.require_nothing_left().await?;
+    program.stop().await
+}
+
+/// Opens a session on the profile and reads the numbers in its cookies.
+async fn look(program: &Program) -> Result<Option<[usize; 2]>> {
+    let body = json!({"browser": {"headless": {"active": true}, "profile": {"name": "p"}}});
+    let session = program.data(Method::POST, "/v1/sessions", Some(body)).await?;
+    let mut page = Page::open(session["cdp_url"].as_str().context("a URL")?).await?;
+    let found = numbers_in(&page.call("Storage.getCookies", json!({})).await?);
+    program
+        .data(Method::DELETE, &format!("/v1/sessions/{}", session["id"].as_str().unwrap_or_default()), None)
+        .await?;
+    Ok(found)
+}
+
+/// Kills the program at every passing of an edge, on copies of a place. Returns how often a life passes it.
+async fn kill_at_every_passing(
+    base: &Place,
+    edge: &str,
+    before: Option<usize>,
+    checkpoint: bool,
+) -> Result<usize> {
+    for passing in 1..=MANY {
+        let place = base.copy()?;
+        let failpoints = Action::Kill.at(edge, passing);
+        let number = before.unwrap_or(0) + 1;
+        let (told, killed) = live_armed(&place, &failpoints, number, checkpoint).await?;
+        require_kept(&place, &told, before, number).await.with_context(|| failpoints.clone())?;
+        if !killed {
+            ensure!(passing > 1, "{edge} is never passed (is the program built with failpoints?)");
+            return Ok(passing - 1);
+        }
+    }
+    anyhow::bail!("{edge} has no last passing")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_ends_at_an_edge_of_a_save_loses_nothing() -> Result<()> {
+    let tools = tempfile::tempdir()?;
+    let base = Place::with_revisions(&fake(tools.path())?, 1).await?;
+    for edge in SAVE_EDGES {
+        kill_at_every_passing(&base, edge, Some(1), false).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_ends_while_it_makes_a_repository_loses_nothing() -> Result<()> {
+    let tools = tempfile::tempdir()?;
+    let base = Place::with_revisions(&fake(tools.path())?, 0).await?;
+    let objects = kill_at_every_passing(&base, "vault-put", None, false).await?;
+    ensure!(objects >= 5, "a key, a configuration, packs, an index and a snapshot are {objects} objects");
+    kill_at_every_passing(&base, "vault-put-done", None, false).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_that_fails_loses_nothing() -> Result<()> {
+    let tools = tempfile::tempdir()?;
+    let base = Place::with_revisions(&fake(tools.path())?, 1).await?;
+    for edge in FALLIBLE_EDGES {
+        let passings = kill_at_every_passing(&base, edge, Some(1), false).await?;
+        for passing in 1..=passings {
+            let place = base.copy()?;
+            let failpoints = Action::Fail.at(edge, passing);
+            let (told, killed) = live_armed(&place, &failpoints, 2, false).await?;
+            ensure!(!killed, "{failpoints} killed it");
+            require_kept(&place, &told, Some(1), 2).await.with_context(|| failpoints.clone())?;
         }
     }
     Ok(())
 }
 
-async fn kill_at(edge: &str, way: Way, passing: u32) -> Result<()> {
-    let ground = Ground::new().await?;
-    let program = ground.program().await?;
-    let id = ground.log_in(&program, json!({"name": "p", "persist": true})).await?;
-    let mut promised = vec![end(&program, &id).await?["receipts"][0].clone()];
-    if way == Way::Prune {
-        // Something else, so that the first revision has bytes of its own.
-        promised = pass(&ground, &program, Way::End).await?;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_browser_is_recovered_from_the_edges_of_a_save() -> Result<()> {
+    let base = Place::with_revisions("", 1).await?;
+    for edge in BROWSER_EDGES {
+        kill_at_every_passing(&base, edge, Some(1), false).await?;
     }
-    program.stop().await?;
-
-    let failpoints = format!("{edge}=kill@{passing}");
-    let mut program =
-        Program::start(&ground.data(), &ProgramOptions { failpoints, ..ProgramOptions::default() }).await?;
-    // Whatever it answers before it dies is a promise; that it does not answer is what it was asked for.
-    if let Ok(receipts) = pass(&ground, &program, way).await {
-        promised.extend(receipts);
-    }
-    if edge.starts_with("portable") {
-        // These are passed as soon as a session runs, and again by itself when something changes.
-        drop(create(&program, json!({"name": "p", "persist": true})).await);
-    }
-    let status = program.ended().await?;
-    ensure!(status.signal() == Some(Signal::KILL.as_raw()), "it was not killed there: {status}");
-
-    let program = ground.program().await?;
-    ground.require_no_files().await?;
-    let profile = program.data(Method::GET, "/v1/profiles/p", None).await?;
-    ensure!(profile["status"] == "active", "{profile}");
-    let listed = program.data(Method::GET, "/v1/profiles/p/revisions", None).await?;
-    let listed = listed["items"].as_array().context("a list")?;
-    for receipt in promised.iter().filter(|receipt| receipt["status"] == "saved") {
-        let kept = |revision: &&Value| {
-            revision["revision"] == receipt["revision"] && revision["digest"] == receipt["digest"]
-        };
-        ensure!(listed.iter().any(|revision| kept(&revision)), "{receipt} is not among {listed:?}");
-    }
-    let state = ground.look(&program, "p").await?;
-    // Between two captures a new login's session cookie is nowhere but in the browser: the one before it is kept.
-    let torn = edge.starts_with("portable") && state.user.is_some();
-    ensure!(torn || state.is_complete(), "after the restore: {state:?}");
-    for revision in listed {
-        let number = revision["revision"].as_u64();
-        let opened = create(&program, json!({"name": "p", "revision": number})).await?;
-        end(&program, text(&opened["id"])).await?;
-    }
-    program.stop().await?;
-    let (fine, printed) = ground.command(&["check", "--read-data"])?;
-    ensure!(fine, "{printed}");
-    let (fine, printed) = ground.command(&["prune"])?;
-    ensure!(fine, "{printed}");
-    let (fine, printed) = ground.command(&["check", "--read-data"])?;
-    ensure!(fine, "{printed}");
     Ok(())
 }
 
-/// Does what passes the edge, and returns the receipts that came back.
-async fn pass(ground: &Ground, program: &Program, way: Way) -> Result<Vec<Value>> {
-    if way == Way::Prune {
-        program.data(Method::DELETE, "/v1/profiles/p/revisions/1", None).await?;
-        return Ok(Vec::new());
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_ends_in_a_checkpoint_loses_nothing() -> Result<()> {
+    let base = Place::with_revisions("", 1).await?;
+    for edge in CHECKPOINT_EDGES {
+        let passings = kill_at_every_passing(&base, edge, Some(1), true).await?;
+        ensure!(passings == 1, "one checkpoint passes {edge} {passings} times");
     }
-    let session = create(program, json!({"name": "p", "persist": true})).await?;
-    let id = text(&session["id"]);
-    let mut page = Page::open(text(&session["cdp_url"])).await?;
-    page.call("Storage.clearCookies", json!({})).await?;
-    ground.site().log_in(&mut page).await?;
-    if way == Way::Checkpoint {
-        let body = Some(json!({"session_id": id}));
-        return Ok(vec![program.data(Method::POST, "/v1/profiles/p/checkpoint", body).await?]);
+    Ok(())
+}
+
+/// Prunes a copy of a place with a failpoint armed. Returns whether the process was killed; nothing is missing either way.
+async fn prune_armed(base: &Place, failpoints: &str) -> Result<bool> {
+    let place = base.copy()?;
+    let config = place.dir.path().join("prune.toml");
+    std::fs::write(&config, format!("[profile]\nkeep_last = {KEPT}\nkeep_days = 0\n"))?;
+    let arguments = ["prune", "--config", config.to_str().context("a path of ours")?];
+    let before = place.revisions().await?;
+    let kept: Vec<_> = before.lines().take(KEPT).filter_map(|line| line.split_whitespace().last()).collect();
+    let (ended, _) = place.command(&arguments, failpoints).await?;
+    let require_revisions = async || {
+        place.require_sound().await?;
+        let listed = place.revisions().await?;
+        ensure!(kept.iter().all(|digest| listed.contains(digest)), "{kept:?} are not all listed: {listed}");
+        Ok(listed.lines().count())
+    };
+    require_revisions().await?;
+    let (again, printed) = place.command(&arguments, "").await?;
+    ensure!(again.success(), "the next prune: {printed}");
+    ensure!(require_revisions().await? == KEPT, "the next prune leaves more than it should");
+    let program = place.start("").await?;
+    ensure!(look(&program).await? == Some([REVISIONS; 2]), "the head has other cookies");
+    program.stop().await?;
+    Ok(ended.signal() == Some(Signal::KILL.as_raw()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prune_that_ends_or_fails_at_an_edge_loses_nothing() -> Result<()> {
+    let tools = tempfile::tempdir()?;
+    let base = Place::with_revisions(&fake(tools.path())?, REVISIONS).await?;
+    for edge in PRUNE_EDGES {
+        let mut passings = 0;
+        while prune_armed(&base, &Action::Kill.at(edge, passings + 1))
+            .await
+            .with_context(|| format!("{edge} {passings}"))?
+        {
+            passings += 1;
+            ensure!(passings < MANY, "{edge} has no last passing");
+        }
+        ensure!(passings > 0, "{edge} is never passed");
+        if matches!(edge, "vault-delete" | "vault-put") {
+            for passing in 1..=passings {
+                let failpoints = Action::Fail.at(edge, passing);
+                prune_armed(&base, &failpoints).await.with_context(|| failpoints.clone())?;
+            }
+        }
     }
-    let ended = end(program, id).await?;
-    Ok(ended["receipts"].as_array().context("a list")?.clone())
+    Ok(())
+}
+
+#[test]
+fn every_edge_of_the_table_and_of_the_code_has_a_case() {
+    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src/failpoints.rs");
+    let table = std::fs::read_to_string(server).unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("//! | `")?.split(" | ").next());
+    let named: BTreeSet<_> =
+        rows.flat_map(|names| names.split(", ")).map(|name| name.trim_matches('`').to_owned()).collect();
+    let cases: BTreeSet<_> =
+        [&SAVE_EDGES[..], &CHECKPOINT_EDGES, &PRUNE_EDGES].concat().into_iter().map(str::to_owned).collect();
+    assert_eq!(named, cases, "the table, and the cases here");
+    assert_eq!(edges_in_code(), cases, "the code, and the cases here");
+}
+
+/// Finds every failpoint in the sources of the server and the vault.
+fn edges_in_code() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut rooms =
+        ["server/src", "vault/src", "browser/src", "devtools/src"].map(|room| crates.join(room)).to_vec();
+    while let Some(room) = rooms.pop() {
+        for entry in std::fs::read_dir(room).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                rooms.push(entry);
+                continue;
+            }
+            let text = std::fs::read_to_string(&entry).unwrap_or_default();
+            let names = text.split("fail_point!(\"").skip(1).filter_map(|rest| rest.split('"').next());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+    found
 }

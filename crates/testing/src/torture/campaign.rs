@@ -20,6 +20,8 @@ pub enum Until {
     Rounds(u64),
     /// After so long.
     Elapsed(Duration),
+    /// When so many signals have reached a process, and every cell has had its turn.
+    Kills(u64),
 }
 
 /// Rounds to be played. Cells take turns, in an order that the seed chooses.
@@ -122,13 +124,15 @@ async fn work(board: Arc<Board>, seed: u64, verbose: bool) -> Result<()> {
 
 impl Board {
     fn deal(&self) -> Option<Turn> {
-        lock(&self.rounds).deal()
+        let kills = lock(&self.tally).kills();
+        lock(&self.rounds).deal(kills)
     }
 }
 
 impl Rounds {
-    fn deal(&mut self) -> Option<Turn> {
+    fn deal(&mut self, kills: u64) -> Option<Turn> {
         let over = match self.until {
+            Until::Kills(wanted) => kills >= wanted && self.dealt >= self.cells.len() as u64,
             Until::Rounds(rounds) => self.dealt >= rounds,
             Until::Elapsed(limit) => self.began.elapsed() >= limit,
         };

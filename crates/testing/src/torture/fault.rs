@@ -50,18 +50,12 @@ impl Fault {
         matches!(self, Self::ServerKilled | Self::BothKilled | Self::TerminatedTwice)
     }
 
-    /// Tells whether the browser had no chance to write what it still held in memory.
-    pub const fn ends_browser_unflushed(self) -> bool {
-        // A server that stops at once does not wait for its browsers, and kills those that it can no longer watch.
-        matches!(self, Self::BrowserKilled | Self::BothKilled | Self::TerminatedTwice)
-    }
-
     /// Returns what the server's failpoints are to do; nothing for a signal.
     ///
     /// While a session is being saved the disk fills up, or breaks, part of the way: a save of a known
     /// profile puts four objects. Before that it is so from the start.
     pub fn failpoints(self, moment: Moment, rng: &mut Rng) -> String {
-        let after = if moment == Moment::WhileSaving { rng.u32(1..4) } else { 0 };
+        let after = if moment.is_late() { rng.u32(1..4) } else { 0 };
         let after = if after == 0 { String::new() } else { format!("{after}*off->") };
         match self {
             Self::DiskFull => format!("vault-put={after}return(full)"),

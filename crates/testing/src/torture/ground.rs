@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +11,7 @@ use fastrand::Rng;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::ledger::Ledger;
@@ -17,6 +19,9 @@ use super::processes;
 use crate::cdp::Page;
 use crate::demo_site::DemoSite;
 use crate::program::{Program, ProgramOptions, binary, wait_until};
+
+/// How many revisions of a profile retention keeps in rounds that prune. In the others it keeps all.
+pub const KEPT: usize = 2;
 
 /// Where rounds happen, one at a time.
 #[derive(Debug)]
@@ -72,6 +77,17 @@ impl Ground {
         Program::start(&self.data(), &self.options(failpoints)).await.context("the server does not start")
     }
 
+    /// Starts `roadstead prune` beside the server, with these failpoints armed.
+    pub fn prune(&self, failpoints: &str) -> Result<Child> {
+        let config = self.dir.path().join("prune.toml");
+        std::fs::write(&config, format!("[profile]\nkeep_last = {KEPT}\nkeep_days = 0\n"))?;
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log())?;
+        let mut command = Command::new(binary()?);
+        command.arg("prune").arg("--data-dir").arg(self.data()).arg("--config").arg(config);
+        let command = command.env("ROADSTEAD_FAILPOINTS", failpoints).kill_on_drop(true);
+        Ok(command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?)
+    }
+
     /// Starts the server and kills it while it starts, at a moment that chance chooses. Returns whether it was killed.
     pub async fn start_and_kill(&self, rng: &mut Rng) -> Result<bool> {
         let moment = Duration::from_micros(rng.u64(0..150_000));
@@ -87,10 +103,15 @@ impl Ground {
 
     fn options(&self, failpoints: &str) -> ProgramOptions {
         ProgramOptions {
-            log: Some(self.dir.path().join("server.log")),
+            config: format!("[profile]\nkeep_last = {}\n", u32::MAX),
+            log: Some(self.log()),
             failpoints: failpoints.to_owned(),
             ..ProgramOptions::default()
         }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("server.log")
     }
 
     /// Starts a session. Returns its id and its DevTools URL.
@@ -125,12 +146,18 @@ impl Ground {
 
     /// Runs a command of the program and returns what it printed; it must succeed.
     pub async fn command(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = tokio::process::Command::new(binary()?);
+        let mut command = Command::new(binary()?);
         let output = command.args(arguments).arg("--data-dir").arg(self.data()).output().await?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "roadstead {}: {printed}{said}", arguments.join(" "));
         Ok(printed)
+    }
+
+    /// Notes that retention lets all but the latest `keep` revisions of every profile go.
+    pub fn release_all(&mut self, keep: usize) {
+        let names: Vec<_> = self.ledger.promises.iter().map(|promise| promise.profile.clone()).collect();
+        names.iter().for_each(|name| self.ledger.release(name, keep));
     }
 
     /// Notes the browsers that run now, so that none of their processes is forgotten.

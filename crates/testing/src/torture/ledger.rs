@@ -34,6 +34,8 @@ pub struct Promise {
     pub cookies: u64,
     /// Cookies that were seen in the browser before it ended.
     pub logins: Vec<Cookie>,
+    /// Whether retention may have let it go since.
+    pub may_go: bool,
 }
 
 /// What a profile's head holds.
@@ -57,6 +59,14 @@ pub enum Verdict {
 }
 
 impl Ledger {
+    /// Notes that retention lets all but the latest `keep` revisions of a profile go.
+    pub fn release(&mut self, profile: &str, keep: usize) {
+        let mut promises: Vec<_> =
+            self.promises.iter_mut().filter(|promise| promise.profile == profile).collect();
+        promises.sort_unstable_by_key(|promise| std::cmp::Reverse(promise.revision));
+        promises.into_iter().skip(keep).for_each(|promise| promise.may_go = true);
+    }
+
     /// Chooses a name: mostly a profile that there is, sometimes a new one.
     pub fn choose(&self, rng: &mut fastrand::Rng, number: u64) -> String {
         if rng.u32(0..3) == 0 {

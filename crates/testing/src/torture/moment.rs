@@ -11,11 +11,19 @@ pub enum Moment {
     JustAfterLogin,
     /// From the request to end the session until about when it is answered.
     WhileSaving,
+    /// The same, while another process removes old revisions of every profile.
+    WhilePruning,
 }
 
 impl Moment {
     /// Every moment.
-    pub const ALL: [Self; 3] = [Self::BeforeLogin, Self::JustAfterLogin, Self::WhileSaving];
+    pub const ALL: [Self; 4] =
+        [Self::BeforeLogin, Self::JustAfterLogin, Self::WhileSaving, Self::WhilePruning];
+
+    /// Tells whether the session is logged in for good and being ended when the fault strikes.
+    pub const fn is_late(self) -> bool {
+        matches!(self, Self::WhileSaving | Self::WhilePruning)
+    }
 }
 
 impl fmt::Display for Moment {
@@ -24,6 +32,7 @@ impl fmt::Display for Moment {
             Self::BeforeLogin => "before login",
             Self::JustAfterLogin => "just after login",
             Self::WhileSaving => "while saving",
+            Self::WhilePruning => "while pruning",
         })
     }
 }

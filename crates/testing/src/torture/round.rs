@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::cookie::{Cookie, Portable, missing};
+use super::ground::KEPT;
 use super::ledger::{Standing, Verdict};
+use super::pruning::Pruning;
 use super::strike::{Hit, moment, strike, wait_for_target};
 use super::{Cell, Fault, Ground, Moment, verify};
 use crate::cdp::Page;
@@ -48,6 +50,8 @@ pub struct Story {
     pub checkpoint: Option<Portable>,
     /// What the signals hit.
     pub hit: Hit,
+    /// How many signals reached a prune beside the server.
+    pub pruner_kills: u32,
 }
 
 /// A round in which nothing was lost.
@@ -62,8 +66,11 @@ pub struct Report {
 /// Plays one round. An error is a loss, or a promise that does not hold.
 pub async fn play(ground: &mut Ground, cell: Cell, number: u64, seed: u64) -> Result<Report> {
     let mut rng = Rng::with_seed(seed);
-    let program = ground.start(&cell.fault.failpoints(cell.moment, &mut rng)).await?;
     let mut story = Story::new(ground, cell, number, &mut rng);
+    if cell.moment == Moment::WhilePruning {
+        story.add_revisions(ground).await.context("at the preparation")?;
+    }
+    let program = ground.start(&cell.fault.failpoints(cell.moment, &mut rng)).await?;
     // Most rounds run the headless shell, which starts faster; some full Chromium.
     let full = rng.u32(0..10) == 0;
     story.happen(ground, &program, full, &mut rng).await.context("before the restart")?;
@@ -77,7 +84,7 @@ pub async fn play(ground: &mut Ground, cell: Cell, number: u64, seed: u64) -> Re
     let verdict = verify::after_restart(ground, &program, &story, &mut rng).await.context(story.told())?;
     program.stop().await.context("at the orderly stop")?;
     ground.require_nothing_left().await.context("at the end")?;
-    Ok(Report { verdict, kills: story.hit.kills })
+    Ok(Report { verdict, kills: story.hit.kills + story.pruner_kills })
 }
 
 impl Story {
@@ -94,6 +101,7 @@ impl Story {
             answer: None,
             checkpoint: None,
             hit: Hit::default(),
+            pruner_kills: 0,
         }
     }
 
@@ -132,6 +140,14 @@ impl Story {
             Moment::WhileSaving => {
                 let mut page = self.create(ground, program, full).await?;
                 self.log_in_and_settle_in(ground, &mut page, rng).await?;
+                self.end_and_strike(ground, program, rng).await?;
+            }
+            Moment::WhilePruning => {
+                let mut page = self.create(ground, program, full).await?;
+                self.log_in_and_settle_in(ground, &mut page, rng).await?;
+                ground.release_all(KEPT);
+                // The session that is being saved may be one of those that are kept.
+                ground.ledger.release(&self.profile, KEPT - 1);
                 self.end_and_strike(ground, program, rng).await?;
             }
         }
@@ -215,12 +231,26 @@ impl Story {
         Ok(())
     }
 
-    /// Strikes while the session is ended and saved.
+    /// Saves the profile a few times, so that there is something to remove.
+    async fn add_revisions(&mut self, ground: &mut Ground) -> Result<()> {
+        let program = ground.start("").await?;
+        for _ in 0..KEPT {
+            let (id, _) = Ground::create(&program, self.sink(), false, "more").await?;
+            let (_, answer) = end(&program, &id).await?;
+            verify::note_receipts(&mut ground.ledger, &answer, &[])?;
+        }
+        self.before.get_or_insert_default();
+        program.stop().await
+    }
+
+    /// Strikes while the session is ended and saved, and perhaps while old revisions are removed.
     async fn end_and_strike(&mut self, ground: &mut Ground, program: &Program, rng: &mut Rng) -> Result<()> {
         let fault = self.cell.fault;
         // While the disk is full or broken, the server may be killed besides.
         let also_killed = !fault.is_signal() && rng.bool();
         let fault = if also_killed { Fault::ServerKilled } else { fault };
+        let pruning = (self.cell.moment == Moment::WhilePruning)
+            .then(|| Pruning::plan(self.cell.fault, ground.save_time, rng));
         let began = Instant::now();
         let ended = end(program, self.session.as_deref().unwrap_or_default());
         // A browser is closed early in a save; what comes later does not touch it.
@@ -231,8 +261,15 @@ impl Story {
             sleep(moment(rng, reach)).await;
             strike(fault, ground, program, rng).await
         };
-        let (ended, struck) = tokio::join!(ended, struck);
+        let pruned = async {
+            match pruning {
+                Some(pruning) => pruning.run(ground).await,
+                None => Ok(0),
+            }
+        };
+        let (ended, struck, pruned) = tokio::join!(ended, struck, pruned);
         self.hit = struck?;
+        self.pruner_kills = pruned?;
         self.complete &= !self.hit.browser;
         if let Ok(answer) = ended {
             self.answer = Some(answer);
@@ -257,7 +294,10 @@ impl Story {
             }
             program.stop().await?;
         }
-        verify::note_receipts(&mut ground.ledger, self)
+        match &self.answer {
+            Some((_, answer)) => verify::note_receipts(&mut ground.ledger, answer, &self.known),
+            None => Ok(()),
+        }
     }
 }
 

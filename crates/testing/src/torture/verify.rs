@@ -8,17 +8,16 @@ use roadstead_server::profile::repository;
 use serde_json::{Value, json};
 
 use super::cookie::{Cookie, Portable, missing};
+use super::ground::KEPT;
 use super::ledger::{Ledger, Promise, Standing, Verdict};
 use super::round::Story;
 use super::{Fault, Ground, Moment};
 use crate::program::Program;
 
-/// Notes the receipts of an answer: from now on they are owed.
-pub fn note_receipts(ledger: &mut Ledger, story: &Story) -> Result<()> {
-    if let Some((_, answer)) = &story.answer {
-        for receipt in saved(&answer["data"]) {
-            ledger.promises.push(promise(receipt, &story.known)?);
-        }
+/// Notes the receipts of an answer: from now on they are owed. `known` was seen in the browser before.
+pub fn note_receipts(ledger: &mut Ledger, answer: &Value, known: &[Cookie]) -> Result<()> {
+    for receipt in saved(&answer["data"]) {
+        ledger.promises.push(promise(receipt, known)?);
     }
     Ok(())
 }
@@ -63,7 +62,20 @@ pub async fn after_restart(
         look_at_old_head(ground, program, story).await?;
     }
     require_promises(ground, rng).await?;
+    if story.cell.moment == Moment::WhilePruning {
+        prune(ground, rng).await.context("after a prune that nothing disturbed")?;
+    }
     Ok(verdict)
+}
+
+/// Prunes beside the server, undisturbed, and requires that everything is as it should be.
+async fn prune(ground: &mut Ground, rng: &mut Rng) -> Result<()> {
+    let ended = ground.prune("")?.wait().await?;
+    ensure!(ended.success(), "the prune ended with {ended}");
+    ground.release_all(KEPT);
+    let checked = ground.command(&["check", "--read-data"]).await?;
+    ensure!(checked.contains(" 0 problems"), "{checked}");
+    require_promises(ground, rng).await
 }
 
 /// Requires that every session has ended and that no profile waits for one.
@@ -235,7 +247,10 @@ async fn look(ground: &Ground, program: &Program, profile: &str, expected: Expec
 
 /// Requires that every receipt that was ever returned is still true: its revision is listed with its digest, and one of
 /// them, chosen by chance, opens with what it claims.
-async fn require_promises(ground: &Ground, rng: &mut Rng) -> Result<()> {
+///
+/// What retention was told to let go may be gone.
+async fn require_promises(ground: &mut Ground, rng: &mut Rng) -> Result<()> {
+    ground.ledger.promises.retain(|promise| !promise.may_go);
     let promises = &ground.ledger.promises;
     let mut names: Vec<_> = promises.iter().map(|promise| promise.profile.as_str()).collect();
     names.sort_unstable();
@@ -295,6 +310,7 @@ fn promise(receipt: &Value, known: &[Cookie]) -> Result<Promise> {
             size_bytes: receipt["size_bytes"].as_u64()?,
             cookies: receipt["cookies"]["total"].as_u64()?,
             logins: known.to_vec(),
+            may_go: false,
         })
     };
     read().with_context(|| format!("not a receipt: {receipt}"))
