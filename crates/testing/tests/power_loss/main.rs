@@ -59,9 +59,9 @@ async fn traced_life(dir: &Path) -> Result<Vec<Operation>> {
     program.data(Method::DELETE, "/v1/profiles/p/revisions/1", None).await?;
     save(&program).await?;
     program.stop().await?;
-    let ended = format!("{pid} +++ exited");
+    let ended = |line: &str| line.starts_with(&format!("{pid} ")) && line.contains("+++ exited");
     wait_until("the tracer has written everything", || {
-        std::fs::read_to_string(&log).is_ok_and(|text| text.lines().any(|line| line.contains(&ended)))
+        std::fs::read_to_string(&log).is_ok_and(|text| text.lines().any(ended))
     })
     .await?;
     trace::read(&std::fs::read_to_string(&log)?)
