@@ -1,6 +1,6 @@
 # The few commands of the project. What they do is in scripts/, conformance/ and xtask/.
 
-.PHONY: help demo demo-stop test bench build install
+.PHONY: help demo demo-stop test torture bench build install
 
 # A toolchain that scripts/install-deps has just installed is found without a new login.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -22,6 +22,11 @@ test: ## Runs every check and test, as CI does.
 	@scripts/install-deps --clients
 	@conformance/install
 	cargo xtask ci
+
+torture: ## Kills things at random; nothing may be lost. ROUNDS=n or DURATION=15m; SEED=n
+	@scripts/install-deps
+	cargo build --workspace --all-targets
+	@target/debug/torture $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
 
 bench: ## Measures the figures of the README.
 	@scripts/install-deps --clients
