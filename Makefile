@@ -23,10 +23,11 @@ test: ## Runs every check and test, as CI does.
 	@conformance/install
 	cargo xtask ci
 
-torture: ## Kills things at random; nothing may be lost. ROUNDS=n or DURATION=15m; SEED=n
+TORTURE ?= --duration 15m
+
+torture: ## Kills servers, browsers and disks at random; TORTURE="--duration 2h --seed 7" for as long as you like.
 	@scripts/install-deps
-	cargo build --workspace --all-targets
-	@target/debug/torture $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
+	cargo xtask torture $(TORTURE)
 
 bench: ## Measures the figures of the README.
 	@scripts/install-deps --clients

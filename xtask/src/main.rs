@@ -1,5 +1,5 @@
 //! The project's own tasks: `cargo xtask ci` is the one gate, on a developer's machine and in CI; `cargo xtask bench`
-//! prints the figures of the README.
+//! prints the figures of the README, `cargo xtask torture` looks for what can be lost.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +21,12 @@ enum Task {
     Ci,
     /// The figures of the README, measured side by side in one run.
     Bench,
+    /// Kills servers, browsers and disks at random; the arguments are those of the `torture` program.
+    Torture {
+        /// For example `--duration 15m`, `--rounds 500`, `--seed 7`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> Result<()> {
@@ -29,6 +35,7 @@ fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Ci => ci(),
         Task::Bench => bench(),
+        Task::Torture { arguments } => torture(&arguments),
     }
 }
 
@@ -45,6 +52,12 @@ fn ci() -> Result<()> {
 fn bench() -> Result<()> {
     cargo(&["build", "--release", "--package", "roadstead-server", "--bins"])?;
     run(Command::new("node").arg("conformance/bench/main.mjs"))
+}
+
+fn torture(arguments: &[String]) -> Result<()> {
+    // Built as tests are, the program has its failpoints.
+    cargo(&["build", "--workspace", "--all-targets"])?;
+    run(Command::new("target/debug/torture").args(arguments))
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {

@@ -64,7 +64,7 @@ async fn run(profile: &Profile, scratch: &Path) {
     rounds(profile, &vault, repository, first.snapshot, scratch).await;
     let began = Instant::now();
     let check = vault.check(&repository, true).await.expect("check");
-    assert_eq!(check.problems, Vec::<String>::new());
+    assert_eq!(check.problems, []);
     println!("{:32}{:>10.1} ms", "check with data", millis(began.elapsed()));
 }
 

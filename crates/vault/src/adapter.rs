@@ -4,7 +4,10 @@
 //! written after it ended, no snapshot is written over unreadable entries, and what names other objects is gone for good before
 //! they go.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
 
 use bytes::Bytes;
 use object_store::{ObjectMeta, PutMode, PutPayload};
@@ -26,6 +29,8 @@ pub(crate) struct Adapter {
     cache: Option<Arc<ObjectCache>>,
     /// What the directory being committed holds and the snapshot will not.
     omissions: Option<Arc<Omissions>>,
+    /// Indexes that are not listed, because they cannot be read.
+    hidden: BTreeSet<Id>,
     stretches: Mutex<Vec<Stretch>>,
     /// Whether the operation is over. Writers hold it shared, so ending waits for those under way.
     ended: RwLock<bool>,
@@ -66,10 +71,15 @@ impl Adapter {
             repository,
             cache,
             omissions,
+            hidden: BTreeSet::new(),
             stretches: Mutex::new(Vec::new()),
             ended: RwLock::new(false),
             unsynced: Mutex::default(),
         }
+    }
+
+    pub(crate) fn hiding(self, hidden: BTreeSet<Id>) -> Self {
+        Self { hidden, ..self }
     }
 
     /// Waits for writes under way and refuses later ones: the library's threads may outlive a failed commit.
@@ -170,7 +180,7 @@ impl ReadBackend for Adapter {
             RusticError::with_source(ErrorKind::Backend, "cannot list {directory}", error)
                 .attach_context("directory", directory.to_string())
         })?;
-        Ok(listed.iter().filter_map(named_by_content).collect())
+        Ok(listed.iter().filter_map(named_by_content).filter(|(id, _)| !self.hidden.contains(id)).collect())
     }
 
     fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {

@@ -22,9 +22,9 @@ use std::{
 };
 
 use rustic_core::{
-    DataId, RusticError, TreeId,
+    DataId, Repository, TreeId,
     jiff::Timestamp,
-    repofile::{BlobType, Node, NodeType, PackId, SnapshotFile},
+    repofile::{Node, NodeType, PackId, SnapshotFile},
 };
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 
@@ -51,7 +51,7 @@ pub(crate) fn checkout(
         Err(VaultError::Damaged { .. }) if !access.has_snapshot(snapshot)? => {
             Err(VaultError::NoSuchSnapshot(access.id, snapshot.clone()))
         }
-        done => done,
+        done => done.map_err(|error| error.of(format_args!("snapshot {snapshot}"))),
     }
 }
 
@@ -61,17 +61,15 @@ fn materialise(
     into: &Path,
 ) -> Result<CheckoutReport, VaultError> {
     let began = Instant::now();
-    let (repository, _end) = access.open(None)?.into_parts();
-    let failed = |error: Box<RusticError>| VaultError::from_rustic(ACTION, &error);
+    let (repository, _end) = access.open_indexed(None, Repository::to_indexed)?;
     let id = snapshot.stored();
     let snapshot: SnapshotFile =
         repository.get_file(&id).map_err(|error| match crate::error::store_error(&error) {
             Some(object_store::Error::NotFound { .. }) => {
                 VaultError::NoSuchSnapshot(access.id, snapshot.clone())
             }
-            _ => failed(error),
+            _ => VaultError::from_rustic(ACTION, &error),
         })?;
-    let repository = repository.to_indexed().map_err(failed)?;
     let plan = Plan::read(&repository, snapshot.tree)?;
 
     make_empty(into)?;
@@ -142,12 +140,13 @@ struct Place {
 
 impl Plan {
     fn read(repository: &Indexed, root: TreeId) -> Result<Self, VaultError> {
-        let failed = |error: Box<RusticError>| VaultError::from_rustic(ACTION, &error);
         let mut plan = Self::default();
         let mut known = HashMap::new();
         let mut trees = vec![(PathBuf::new(), root)];
         while let Some((parent, tree)) = trees.pop() {
-            for node in blobs::read_tree(repository, &tree).map_err(failed)?.nodes {
+            let tree =
+                blobs::read_tree(repository, &tree, ACTION).map_err(|error| in_entry(error, &parent))?;
+            for node in tree.nodes {
                 let path = checked_path(&parent, &node.name())?;
                 match &node.node_type {
                     NodeType::Dir => {
@@ -156,7 +155,7 @@ impl Plan {
                             node.subtree.ok_or_else(|| refused(&path, "the directory has no content"))?;
                         trees.push((path, subtree));
                     }
-                    NodeType::File => plan.add_file(repository, path, &node, &mut known).map_err(failed)?,
+                    NodeType::File => plan.add_file(repository, path, &node, &mut known)?,
                     NodeType::Symlink { .. } => plan.add_link(path, &node)?,
                     // Other programs store these; a profile has no use for them.
                     NodeType::Dev { .. } | NodeType::Chardev { .. } | NodeType::Fifo | NodeType::Socket => {}
@@ -173,7 +172,7 @@ impl Plan {
         path: PathBuf,
         node: &Node,
         known: &mut HashMap<DataId, usize>,
-    ) -> Result<(), Box<RusticError>> {
+    ) -> Result<(), VaultError> {
         let content = node.content.as_deref().unwrap_or_default();
         let file = self.files.len();
         let mut offset = 0;
@@ -181,7 +180,10 @@ impl Plan {
             let index = match known.get(id) {
                 Some(index) => *index,
                 None => {
-                    let entry = repository.get_index_entry(id)?;
+                    let Ok(entry) = repository.get_index_entry(id) else {
+                        let damaged = VaultError::Damaged { action: ACTION, reason: blobs::unindexed(id) };
+                        return Err(in_entry(damaged, &path));
+                    };
                     let (pack, at, bytes) = (entry.pack, entry.location.offset, entry.data_length());
                     self.pieces.push(Piece { pack, offset: at, bytes, id: *id, places: Vec::new() });
                     known.insert(*id, self.pieces.len() - 1);
@@ -284,8 +286,8 @@ impl Plan {
     }
 
     fn write_piece(&self, repository: &Indexed, root: &Path, piece: &Piece) -> Result<(), VaultError> {
-        let data = blobs::read(repository, BlobType::Data, &piece.id)
-            .map_err(|error| VaultError::from_rustic(ACTION, &error))?;
+        let data = blobs::read(repository, &piece.id, ACTION)
+            .map_err(|error| in_entry(error, &self.files[piece.places[0].file].path))?;
         for place in &piece.places {
             let file = &self.files[place.file];
             let written = file.write(root, place.offset, &data);
@@ -345,6 +347,10 @@ fn checked_path(parent: &Path, name: &OsStr) -> Result<PathBuf, VaultError> {
         }
         _ => Ok(path),
     }
+}
+
+fn in_entry(error: VaultError, path: &Path) -> VaultError {
+    error.of(format_args!("/{}", path.display()))
 }
 
 fn refused(path: &Path, reason: &'static str) -> VaultError {

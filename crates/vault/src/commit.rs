@@ -1,13 +1,14 @@
 //! Storing a directory as a snapshot.
 
 use std::{
+    collections::HashSet,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use rustic_core::{
-    BackupOptions, RusticError, SnapshotOptions,
+    BackupOptions, IndexedIdsStatus, Repository, RusticError, SnapshotOptions,
     repofile::{SnapshotFile, SnapshotSummary},
 };
 
@@ -40,11 +41,11 @@ fn store(
     omissions: &Arc<Omissions>,
     options: &CommitOptions,
 ) -> Result<CommitReport, VaultError> {
-    let (repository, _end) = access.open(Some(omissions.clone()))?.into_parts();
+    let (repository, _end) = access.open_indexed(Some(omissions.clone()), Repository::to_indexed_ids)?;
     let failed = |error: Box<RusticError>| VaultError::from_rustic(ACTION, &error);
-    let repository = repository.to_indexed_ids().map_err(failed)?;
     let snapshot = snapshot(options).map_err(failed)?;
-    let parent = stored_parent(access, options)?;
+    let parent = options.parent.as_ref();
+    let parent = parent.filter(|parent| has_directories(&repository, parent));
     let archived = repository.archive(&backup_options(parent), source, snapshot, &["/".into()]);
     // First the reason why an entry is missing, then whatever that led to.
     omissions.check()?;
@@ -63,14 +64,18 @@ fn store(
     })
 }
 
-/// The parent, if the store has it: one that another process pruned may be in memory still, and the library takes it for granted
-/// that a parent's directories are stored.
-fn stored_parent<'a>(
-    access: &Access<'_>,
-    options: &'a CommitOptions,
-) -> Result<Option<&'a SnapshotId>, VaultError> {
-    let Some(parent) = &options.parent else { return Ok(None) };
-    Ok(access.has_snapshot(parent)?.then_some(parent))
+/// Whether a parent's directories can all be found. The library takes it for granted: one that is made again just as the parent has
+/// it is not stored again. But the parent may have been pruned by another process and be in memory still, or an index may have
+/// been lost; then everything is read, and what is missing is stored.
+fn has_directories(repository: &Repository<IndexedIdsStatus>, parent: &SnapshotId) -> bool {
+    let Ok(snapshot) = repository.get_file::<SnapshotFile>(&parent.stored()) else { return false };
+    let mut seen = HashSet::from([snapshot.tree]);
+    let mut trees = vec![snapshot.tree];
+    while let Some(tree) = trees.pop() {
+        let Ok(tree) = repository.get_tree(&tree) else { return false };
+        trees.extend(tree.nodes.iter().filter_map(|node| node.subtree).filter(|tree| seen.insert(*tree)));
+    }
+    true
 }
 
 fn backup_options(parent: Option<&SnapshotId>) -> BackupOptions {

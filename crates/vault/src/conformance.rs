@@ -56,7 +56,13 @@ pub async fn run(backend: &Backend) {
     damage::a_truncated_pack_is_found(backend).await;
     damage::a_missing_pack_is_found(backend).await;
     damage::exchanged_packs_are_found(backend).await;
-    damage::damaged_metadata_is_found(backend).await;
+    damage::damage_to_what_nobody_needs_is_told_as_that(backend).await;
+    damage::a_lost_index_costs_what_it_named(backend).await;
+    damage::a_commit_upon_damage_is_whole(backend).await;
+    damage::a_damaged_snapshot_is_named(backend).await;
+    damage::a_damaged_directory_is_named(backend).await;
+    damage::a_damaged_configuration_is_told_of_every_snapshot(backend).await;
+    damage::a_damaged_key_object_is_an_error(backend).await;
 }
 
 /// A repository of its own for one test, with a scratch directory.

@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    io,
+    fmt, io,
     path::{Path, PathBuf},
 };
 
@@ -71,12 +71,12 @@ pub enum VaultError {
         /// Why it is refused.
         reason: &'static str,
     },
-    /// Stored bytes are missing or damaged; `check` says which.
+    /// Stored bytes are missing or damaged; `check` says what else that affects.
     #[error("{action}: stored data is missing or damaged: {reason}")]
     Damaged {
         /// What was attempted.
         action: &'static str,
-        /// Which object, and how it is wrong.
+        /// Which snapshot, entry and object, and how it is wrong.
         reason: String,
     },
     /// What is to be kept cannot be read, so nothing was removed.
@@ -119,6 +119,16 @@ impl VaultError {
         Self::File { action, path: path.to_owned(), source }
     }
 
+    /// Says what the damage is in or of, in front of the reason.
+    pub(crate) fn of(self, whole: impl fmt::Display) -> Self {
+        let before = |reason| format!("{whole}: {reason}");
+        match self {
+            Self::Damaged { action, reason } => Self::Damaged { action, reason: before(reason) },
+            Self::Repository { action, reason } => Self::Repository { action, reason: before(reason) },
+            other => other,
+        }
+    }
+
     /// Sorts the library's one error type into "the bytes are bad" and "something else failed".
     pub(crate) fn from_rustic(action: &'static str, error: &RusticError) -> Self {
         let reason = describe(error);
@@ -129,10 +139,23 @@ impl VaultError {
     }
 }
 
-/// Says a library error in one line, without its advice to report bugs.
+/// Returns the reason of an error that [`VaultError::from_rustic`] made, without what was attempted.
+pub(crate) fn reason_of(error: &VaultError) -> String {
+    match error {
+        VaultError::Damaged { reason, .. } | VaultError::Repository { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Says a library error in one line, without its advice to report bugs. One that was caused by another of its kind holds all that
+/// the other would tell a terminal, on many lines; of those only the message is of use.
 pub(crate) fn describe(error: &RusticError) -> String {
     let text = error.display_log();
-    text.strip_prefix("Error: ").unwrap_or(&text).to_owned()
+    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let first = first.split(" caused by: `rustic_core`").next().unwrap_or(first);
+    let first = first.strip_prefix("Error: ").unwrap_or(first).trim_end_matches(':');
+    let messages = rest.split("Message:\n").skip(1).filter_map(|rest| rest.lines().next());
+    messages.fold(first.to_owned(), |text, message| text + ": " + message)
 }
 
 /// Finds the object store's error that a library error was caused by, if any.

@@ -10,6 +10,8 @@
 //! - Nothing that exists in the directory is silently left out: what cannot be read fails the commit.
 //! - [`Vault::checkout`] verifies every byte that it writes, writes only below the directory it was given, and never follows
 //!   a link.
+//! - Damage costs only what needs the damaged object: every other snapshot of the repository still checks out, [`Vault::check`]
+//!   says which is hurt and where, and a commit stores again what an index that was lost had named.
 //! - After [`Vault::delete`] the bytes are unreadable even to someone who kept a copy of them and has the root key.
 //! - While a [`Hold`] lives no snapshot of its repository is removed; while a [`Closed`] lives nobody else commits, checks out or
 //!   prunes. On a local vault that holds between processes too, and ends with its holder, however it ends.
@@ -55,4 +57,4 @@ pub use ids::{InvalidId, RepositoryId, SnapshotId};
 pub use prune::{PrunePlan, PruneReport};
 pub use root_key::RootKey;
 pub use spread::spread_subdirectories;
-pub use vault::{CheckReport, CheckoutReport, CommitOptions, CommitReport, SnapshotInfo, Vault};
+pub use vault::{CheckReport, CheckoutReport, CommitOptions, CommitReport, Problem, SnapshotInfo, Vault};

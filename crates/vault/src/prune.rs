@@ -5,7 +5,6 @@
 
 use std::{
     collections::BTreeSet,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,10 +13,7 @@ use rustic_core::{
     repofile::{SnapshotFile, SnapshotId as StoredId},
 };
 
-use crate::{
-    ObjectCounts, SnapshotId, VaultError, cache::ObjectCache, check, counts, error::describe,
-    repository::Access,
-};
+use crate::{ObjectCounts, SnapshotId, VaultError, check, counts, error::describe, repository::Access};
 
 const ACTION: &str = "prune the repository";
 
@@ -65,7 +61,8 @@ pub struct PruneReport {
 }
 
 pub(crate) fn plan(access: &Access<'_>, keep: &BTreeSet<SnapshotId>) -> Result<PrunePlan, VaultError> {
-    let access = &from_store(access);
+    // What is found readable must be so in the store.
+    let access = &access.afresh();
     let (repository, _end) = access.open(None)?.into_parts();
     let present = snapshots(&repository)?;
     let removed: Vec<_> = present.difference(keep).cloned().collect();
@@ -98,7 +95,7 @@ pub(crate) fn run(access: &Access<'_>, plan: &PrunePlan) -> Result<PruneReport, 
         let reason = format!("snapshot {missing}, which is to be kept, is missing");
         return Err(VaultError::Unprunable { repository: access.id, reason });
     }
-    let access = &from_store(access);
+    let access = &access.afresh();
     let (repository, _end) = access.open(None)?.into_parts();
     let present = snapshots(&repository)?;
     let removed: Vec<_> = plan.removed.iter().filter(|id| present.contains(id)).cloned().collect();
@@ -124,11 +121,6 @@ pub(crate) fn run(access: &Access<'_>, plan: &PrunePlan) -> Result<PruneReport, 
         after: counts::count(access)?,
         duration: began.elapsed(),
     })
-}
-
-/// Reads from the store and not from memory, so that what is found readable is readable; each object once.
-fn from_store<'a>(access: &Access<'a>) -> Access<'a> {
-    Access { cache: Some(Arc::new(ObjectCache::new())), ..*access }
 }
 
 fn snapshots(repository: &Repository<OpenStatus>) -> Result<BTreeSet<SnapshotId>, VaultError> {

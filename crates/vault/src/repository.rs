@@ -2,14 +2,17 @@
 //!
 //! Deriving a key from a password takes 100 ms by design. Ours is 64 random bytes, so there is nothing to derive.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use object_store::{PutMode, PutPayload};
 use rustic_core::{
-    ConfigOptions, Credentials, FileType, KeyOptions, OpenStatus, Repository, RepositoryBackends,
-    RepositoryOptions,
-    repofile::{Chunker, MasterKey},
+    ConfigOptions, Credentials, FileType, Id, KeyOptions, OpenStatus, Repository, RepositoryBackends,
+    RepositoryOptions, RusticError, RusticResult,
+    repofile::{Chunker, IndexFile, IndexId, MasterKey},
 };
 
 use crate::{
@@ -64,6 +67,11 @@ impl Opened {
 }
 
 impl Access<'_> {
+    /// The same repository as the store has it and not as memory has it; each object is read once.
+    pub(crate) fn afresh(&self) -> Self {
+        Self { cache: Some(Arc::new(ObjectCache::new())), ..*self }
+    }
+
     /// Makes the repository, or completes one whose making was interrupted. One that exists is left as it is.
     pub(crate) fn create(&self) -> Result<(), VaultError> {
         const ACTION: &str = "create the repository";
@@ -71,9 +79,9 @@ impl Access<'_> {
             Err(VaultError::NoSuchRepository(_)) => self.create_key()?,
             found => found?,
         };
-        let (repository, adapter) = self.unopened(None)?;
+        let (repository, adapter) = self.unopened(BTreeSet::new(), None)?;
         let _end = EndOnDrop(adapter);
-        let failed = |error: Box<rustic_core::RusticError>| VaultError::from_rustic(ACTION, &error);
+        let failed = |error: Box<RusticError>| VaultError::from_rustic(ACTION, &error);
         if repository.config_id().map_err(failed)?.is_some() {
             return Ok(());
         }
@@ -91,11 +99,54 @@ impl Access<'_> {
 
     /// Opens the repository for one operation.
     pub(crate) fn open(&self, omissions: Option<Arc<Omissions>>) -> Result<Opened, VaultError> {
+        self.open_without(BTreeSet::new(), omissions)
+    }
+
+    /// Opens the repository with what those of its indexes say that can be read, so that one that is damaged costs only the
+    /// snapshots that need it. `index` makes of the repository what the operation needs.
+    pub(crate) fn open_indexed<S>(
+        &self,
+        omissions: Option<Arc<Omissions>>,
+        index: impl Fn(Repository<OpenStatus>) -> RusticResult<Repository<S>>,
+    ) -> Result<(Repository<S>, EndOnDrop), VaultError> {
+        let failed = |error: Box<RusticError>| VaultError::from_rustic("read the indexes", &error);
+        let (repository, end) = self.open(omissions.clone())?.into_parts();
+        match index(repository).map_err(failed) {
+            Err(VaultError::Damaged { .. }) => drop(end),
+            indexed => return indexed.map(|repository| (repository, end)),
+        }
+        let unreadable = self.unreadable_indexes()?.into_keys().collect();
+        let (repository, end) = self.open_without(unreadable, omissions)?.into_parts();
+        Ok((index(repository).map_err(failed)?, end))
+    }
+
+    /// Reads every index, and returns those that are damaged, with the reason.
+    pub(crate) fn unreadable_indexes(&self) -> Result<BTreeMap<Id, String>, VaultError> {
+        let (repository, _end) = self.open(None)?.into_parts();
+        let failed = |error: Box<RusticError>| VaultError::from_rustic("read the indexes", &error);
+        let mut unreadable = BTreeMap::new();
+        for id in repository.list::<IndexId>().map_err(failed)? {
+            match repository.get_file::<IndexFile>(&id).map_err(failed) {
+                Ok(_) => {}
+                Err(VaultError::Damaged { reason, .. }) => {
+                    unreadable.insert(*id, reason);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(unreadable)
+    }
+
+    /// Opens the repository as if it had not these indexes.
+    pub(crate) fn open_without(
+        &self,
+        indexes: BTreeSet<Id>,
+        omissions: Option<Arc<Omissions>>,
+    ) -> Result<Opened, VaultError> {
         let key = self.require_key()?;
-        let (repository, adapter) = self.unopened(omissions)?;
+        let (repository, adapter) = self.unopened(indexes, omissions)?;
         let end = EndOnDrop(adapter);
-        let failed =
-            |error: Box<rustic_core::RusticError>| VaultError::from_rustic("open the repository", &error);
+        let failed = |error: Box<RusticError>| VaultError::from_rustic("open the repository", &error);
         let repository = repository.open(&Credentials::Masterkey(key)).map_err(failed)?;
         Ok(Opened { repository, end })
     }
@@ -115,9 +166,11 @@ impl Access<'_> {
 
     fn unopened(
         &self,
+        hidden: BTreeSet<Id>,
         omissions: Option<Arc<Omissions>>,
     ) -> Result<(Repository<()>, Arc<Adapter>), VaultError> {
-        let adapter = Arc::new(Adapter::new(self.store.clone(), self.id, self.cache.clone(), omissions));
+        let adapter = Adapter::new(self.store.clone(), self.id, self.cache.clone(), omissions).hiding(hidden);
+        let adapter = Arc::new(adapter);
         let backends = RepositoryBackends::new(adapter.clone(), None);
         let options = RepositoryOptions::default().no_cache(true);
         let repository = Repository::new(&options, &backends)

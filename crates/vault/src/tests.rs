@@ -12,6 +12,7 @@ mod order;
 mod processes;
 mod prune;
 mod recorder;
+mod restic;
 mod roundtrip;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,10 +115,20 @@ pub struct SnapshotInfo {
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
-    /// One sentence per problem, naming the snapshot or the pack. Empty means sound.
-    pub problems: Vec<String>,
-    /// How many snapshots were checked.
-    pub snapshots: u64,
+    /// What is wrong, at most one problem per snapshot. Empty means sound.
+    pub problems: Vec<Problem>,
+    /// The snapshots that can be checked out: for certain if all data was read, otherwise as far as names and sizes tell.
+    pub sound: Vec<SnapshotId>,
+}
+
+/// One thing that is wrong with a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The snapshot that cannot be checked out, or not whole. None where none is known to be affected: whatever a damaged
+    /// object means for snapshots is told of each by itself.
+    pub snapshot: Option<SnapshotId>,
+    /// What is wrong: the first path that is affected, the object and how it is wrong.
+    pub what: String,
 }
 
 impl Vault {
@@ -227,12 +237,12 @@ impl Vault {
         .await
     }
 
-    /// Verifies a repository's structure, and with `read_data` every stored byte. Damage is a finding, not an error.
+    /// Verifies a repository's structure, and with `read_data` every stored byte. Damage is a finding, not an error; a key that
+    /// is missing or does not open is one.
     pub async fn check(&self, repository: &RepositoryId, read_data: bool) -> Result<CheckReport, VaultError> {
         self.run(repository, Share::Together, move |access, _| {
             // What is verified is the store, not our memory of it.
-            let uncached = Access { cache: None, ..*access };
-            check::check(&uncached, read_data)
+            check::check(&access.afresh(), read_data)
         })
         .await
     }

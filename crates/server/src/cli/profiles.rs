@@ -1,18 +1,23 @@
-//! `roadstead profiles`: lists, shows and deletes profiles, beside a running server or without one.
+//! `roadstead profiles`: lists, shows, opens to restic and deletes profiles, beside a running server or without one.
 
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use roadstead_api::ProjectId;
+use roadstead_vault::VaultError;
 
 use super::print;
 use crate::FIRST_PROJECT;
 use crate::app::DataDir;
 use crate::config::Config;
 use crate::db::Db;
+use crate::keys::random_hex;
 use crate::lifecycle::Lifecycle;
-use crate::profile::{ProfileRecord, Profiles, RevisionRecord};
+use crate::profile::{ProfileRecord, Profiles, RevisionRecord, repository};
+
+/// As many random bytes in a password as in the keys that it opens.
+const PASSWORD_BYTES: usize = 32;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -22,6 +27,10 @@ pub(super) enum Command {
     Show(Which),
     /// Lists one's revisions, newest first.
     Revisions(Which),
+    /// Makes a password for one's repository and prints it, this once, with the commands that let stock restic open it.
+    ///
+    /// Whoever has it reads every revision, past and future, until the profile is deleted.
+    ExportKey(Which),
     /// Deletes one with all its revisions and its key. Nothing brings it back.
     Delete(Which),
 }
@@ -42,6 +51,10 @@ pub(super) async fn run(command: Command, config: &Config, data_dir: &DataDir) -
         Command::List => list(&db).await?,
         Command::Show(which) => show(&find(&db, &which).await?.1)?,
         Command::Revisions(which) => revisions(&db, &find(&db, &which).await?.1).await?,
+        Command::ExportKey(which) => {
+            let lines = export_key(data_dir, &find(&db, &which).await?.1).await?;
+            print(format_args!("{lines}"))?;
+        }
         Command::Delete(which) => {
             let (project, profile) = find(&db, &which).await?;
             let profiles =
@@ -124,6 +137,73 @@ fn remarks(revision: &RevisionRecord) -> String {
     [diverged, held_back, pinned].into_iter().flatten().collect()
 }
 
+/// Makes a password, and returns lines for a shell: `eval "$(roadstead profiles export-key NAME)"` works too.
+async fn export_key(data_dir: &DataDir, profile: &ProfileRecord) -> anyhow::Result<String> {
+    let (repository, password) = (repository(profile.id), random_hex::<PASSWORD_BYTES>());
+    match data_dir.vault()?.add_password(&repository, &password).await {
+        Err(VaultError::NoSuchRepository(_)) => {
+            bail!("the profile {:?} has no revision yet, so there is nothing to open", profile.name.as_str());
+        }
+        added => added?,
+    }
+    let directory = std::path::absolute(data_dir.path().join("vault").join(repository.to_string()))?;
+    let directory = quoted(&directory.to_string_lossy());
+    Ok(format!("export RESTIC_REPOSITORY={directory}\nexport RESTIC_PASSWORD={password}\nrestic snapshots"))
+}
+
+/// Quotes a word for a shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 fn number(revision: Option<u64>) -> String {
     revision.map_or_else(|| "none".to_owned(), |number| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use roadstead_vault::CommitOptions;
+
+    use super::*;
+    use crate::profile::ProfileStatus;
+
+    fn profile() -> ProfileRecord {
+        ProfileRecord {
+            id: "7d3c1f0e-0000-4000-8000-000000000000".parse().expect("an id"),
+            name: "shop".parse().expect("a name"),
+            description: None,
+            session_id: None,
+            status: ProfileStatus::Active,
+            status_reason: None,
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+            revision: None,
+            size_bytes: 0,
+        }
+    }
+
+    /// Also from a data dir whose name a shell would take apart.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_printed_lines_open_the_profile_with_restic() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let data_dir = DataDir::open(&scratch.path().join("it's a \"$dir\""), false).expect("a data dir");
+        let profile = profile();
+        let nothing = export_key(&data_dir, &profile).await.expect_err("there is nothing yet").to_string();
+        assert!(nothing.contains("no revision"), "{nothing}");
+
+        let (vault, id) = (data_dir.vault().expect("a vault"), repository(profile.id));
+        vault.create(&id).await.expect("a repository");
+        let from = tempfile::tempdir().expect("a directory");
+        let committed = vault.commit(&id, from.path(), CommitOptions::default()).await.expect("a commit");
+        let lines = export_key(&data_dir, &profile).await.expect("a password");
+
+        let lines = lines.replace("restic snapshots", "restic --no-cache snapshots --json");
+        let shown = std::process::Command::new("sh").args(["-c", &lines]).output().expect("there is a shell");
+        let (shown, errors) =
+            (String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&shown.stderr));
+        assert!(shown.contains(committed.snapshot.as_str()), "{shown}{errors}");
+        let again = export_key(&data_dir, &profile).await.expect("another password");
+        assert_ne!(again, lines, "each is used by one person");
+    }
 }

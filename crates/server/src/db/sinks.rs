@@ -97,7 +97,8 @@ impl Db {
         self.give_up_save(session, profile, "failed", reason, receipt).await
     }
 
-    /// Gives up a save that cannot be tried again, since nothing is left to be saved; the profile says why.
+    /// Gives up a save that cannot be tried again, since nothing is left to be saved; the profile says why. A profile with a
+    /// head stays as it was when the session never ran: nothing was lost.
     pub async fn abandon_save(
         &self,
         session: SessionId,
@@ -125,13 +126,18 @@ impl Db {
             .execute(&mut *tx)
             .await
             .map_err(fault)?;
-        sqlx::query("UPDATE profiles SET status = 'failed', status_reason = ?, updated_at = ? WHERE id = ?")
-            .bind(reason)
-            .bind(clock::now().as_millisecond())
-            .bind(profile.to_string())
-            .execute(&mut *tx)
-            .await
-            .map_err(fault)?;
+        sqlx::query(
+            "UPDATE profiles SET status = 'failed', status_reason = ?1, updated_at = ?2
+             WHERE id = ?3 AND (head IS NULL OR
+                 EXISTS (SELECT 1 FROM sessions WHERE id = ?4 AND browser_version IS NOT NULL))",
+        )
+        .bind(reason)
+        .bind(clock::now().as_millisecond())
+        .bind(profile.to_string())
+        .bind(session.to_string())
+        .execute(&mut *tx)
+        .await
+        .map_err(fault)?;
         tx.commit().await.map_err(fault)
     }
 }

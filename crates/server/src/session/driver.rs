@@ -43,8 +43,8 @@ pub(super) struct Driver {
     capture: Capture,
     /// `None` once every handle is gone.
     commands: Option<mpsc::Receiver<Command>>,
-    /// The right to run. Its drop lets the next session in, so it is held to the end.
-    _place: Place,
+    /// The right to run, given back just before the end is told: whoever is told may start another session at once.
+    place: Option<Place>,
 }
 
 /// A session that runs: what it was admitted with, its browser, and its limits.
@@ -65,7 +65,16 @@ impl Driver {
     ) -> Self {
         let work = context.work.of(handle.id());
         let (portable, capture) = (None, Capture::default());
-        Self { context, handle, publisher, work, portable, capture, commands: Some(commands), _place: place }
+        Self {
+            context,
+            handle,
+            publisher,
+            work,
+            portable,
+            capture,
+            commands: Some(commands),
+            place: Some(place),
+        }
     }
 
     /// Runs the session. `ready` gets the handle when the browser is ready, or why it is not.
@@ -104,6 +113,7 @@ impl Driver {
             }
         };
         self.context.live().remove(&self.handle.id());
+        drop(self.place.take());
         self.publisher.send_replace(SessionState::Ended);
         if let Some(profile) = profile {
             // The right to write may be free now.

@@ -157,7 +157,9 @@ impl Ground {
     /// Notes that retention lets all but the latest `keep` revisions of every profile go.
     pub fn release_all(&mut self, keep: usize) {
         let names: Vec<_> = self.ledger.promises.iter().map(|promise| promise.profile.clone()).collect();
-        names.iter().for_each(|name| self.ledger.release(name, keep));
+        for name in &names {
+            self.ledger.release(name, keep);
+        }
     }
 
     /// Notes the browsers that run now, so that none of their processes is forgotten.

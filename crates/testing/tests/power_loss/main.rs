@@ -51,7 +51,7 @@ async fn traced_life(dir: &Path) -> Result<Vec<Operation>> {
     let log = dir.join("trace");
     let options = ProgramOptions { config, trace: Some(log.clone()), ..ProgramOptions::default() };
     let program = Program::start(&dir.join("data"), &options).await?;
-    let pid = program.pid()?.as_raw_nonzero().to_string();
+    let pid = program.pid()?.as_raw_nonzero();
     for _ in 0..SAVES {
         save(&program).await?;
     }
@@ -59,9 +59,7 @@ async fn traced_life(dir: &Path) -> Result<Vec<Operation>> {
     program.data(Method::DELETE, "/v1/profiles/p/revisions/1", None).await?;
     save(&program).await?;
     program.stop().await?;
-    // strace pads short numbers.
-    let ended =
-        |line: &str| line.split_once(' ').is_some_and(|(by, rest)| by == pid && rest.contains("+++ exited"));
+    let ended = |line: &str| line.starts_with(&format!("{pid} ")) && line.contains("+++ exited");
     wait_until("the tracer has written everything", || {
         std::fs::read_to_string(&log).is_ok_and(|text| text.lines().any(ended))
     })

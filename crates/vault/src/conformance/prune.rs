@@ -20,7 +20,7 @@ impl Fixture<'_> {
 
     async fn expect_sound(&self) {
         let check = self.fresh_vault().check(&self.repository, true).await.expect("a check succeeds");
-        assert_eq!(check.problems, Vec::<String>::new());
+        assert_eq!(check.problems, []);
     }
 }
 

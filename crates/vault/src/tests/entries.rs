@@ -139,7 +139,7 @@ async fn files_that_vanish_meanwhile_do_not_matter() {
         stored.0.retain(|path, _| path.starts_with("stays"));
         assert_eq!(stored, stays);
     }
-    assert_eq!(vault.check(&repository, true).await.unwrap().problems, Vec::<String>::new());
+    assert_eq!(vault.check(&repository, true).await.unwrap().problems, []);
 }
 
 /// A snapshot such as only someone with the repository's key could make.

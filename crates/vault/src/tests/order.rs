@@ -60,7 +60,7 @@ async fn a_failed_write_fails_the_commit_and_nothing_else() {
         *store.broken.lock().unwrap() = None;
         assert_eq!(vault.snapshots(&repository).await.unwrap(), []);
         vault.commit(&repository, from.path(), CommitOptions::default()).await.unwrap();
-        assert_eq!(vault.check(&repository, true).await.unwrap().problems, Vec::<String>::new());
+        assert_eq!(vault.check(&repository, true).await.unwrap().problems, []);
     }
 }
 

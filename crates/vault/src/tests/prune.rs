@@ -27,7 +27,7 @@ async fn prune(vault: &Vault, repository: &RepositoryId, kept: &Kept) -> Result<
 
 async fn expect_whole(vault: &Vault, repository: &RepositoryId, kept: &Kept, when: &str) {
     let check = vault.check(repository, true).await.unwrap();
-    assert_eq!(check.problems, Vec::<String>::new(), "{when}");
+    assert_eq!(check.problems, [], "{when}");
     for (id, tree) in kept {
         let into = tempfile::tempdir().unwrap();
         vault.checkout(repository, id, into.path()).await.unwrap_or_else(|error| panic!("{when}: {error}"));

@@ -85,7 +85,7 @@ proptest! {
                 assert_eq!((checkout.files, checkout.bytes), (commit.files, commit.bytes));
             }
             let check = vault.check(&repository, true).await.unwrap();
-            assert_eq!(check.problems, Vec::<String>::new());
+            assert_eq!(check.problems, []);
         });
     }
 }

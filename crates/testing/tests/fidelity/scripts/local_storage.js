@@ -5,8 +5,7 @@
     // No UTF-8 text, but storage takes it: halves of surrogate pairs, and NUL.
     halves: `\ud83d and \udea2, \u0000, ${seed}`,
     empty: '',
-    // An origin may hold about 5 million characters.
-    large: `${seed} `.repeat(Math.floor(4_000_000 / (seed.length + 1))),
+    large: `${seed} `.repeat(Math.floor(CHARACTERS / (seed.length + 1))),
   }),
   write(seed) {
     for (const [key, value] of Object.entries(this.items(seed))) localStorage.setItem(key, value);
