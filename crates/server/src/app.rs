@@ -33,10 +33,7 @@ impl DataDir {
     /// browser's user when that is another one.
     pub fn open(path: &Path, walkable: bool) -> anyhow::Result<Self> {
         let mode = if walkable { 0o711 } else { 0o700 };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(mode)
-            .create(path)
+        create_durably(path, mode)
             .with_context(|| format!("failed to create the data directory {}", path.display()))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
             .with_context(|| format!("failed to close the data directory {} to others", path.display()))?;
@@ -85,6 +82,19 @@ impl DataDir {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
         Ok(Vault::local(&path, root_key)?)
     }
+}
+
+/// Makes a directory and the parents that it lacks. Their names are on disk when this returns: whatever is flushed inside
+/// later would be lost with a name on the way to it.
+fn create_durably(path: &Path, mode: u32) -> std::io::Result<()> {
+    let there = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<_> = path.ancestors().take_while(there).collect();
+    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        std::fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// The parts of a running server; clones share them.

@@ -238,6 +238,7 @@ async fn require_kept(place: &Place, told: &Told, before: Option<usize>, number:
     place.require_sound().await?;
     let live = program.data(Method::GET, "/v1/sessions/all/status", None).await?;
     ensure!(live["items"] == json!([]), "sessions that never ended: {live}");
+    require_honest_ends(&program).await?;
     let (_, profile) = program.call(Method::GET, "/v1/profiles/p", None).await?;
     let profile = &profile["data"];
     ensure!(profile["status"] != "pending", "{profile}");
@@ -251,9 +252,6 @@ async fn require_kept(place: &Place, told: &Told, before: Option<usize>, number:
             profile["status"] == "active" && profile["revision"] == receipt["revision"],
             "{profile} {receipt}"
         );
-        let honest = session["status"] == "completed"
-            || session["detail"].as_str().is_some_and(|it| it.contains("saved at a later start"));
-        ensure!(honest, "{session}");
         let listed = place.revisions().await?;
         for digest in [receipt["digest"].as_str(), told.digest.as_deref()].into_iter().flatten() {
             ensure!(listed.contains(digest), "{digest} is not listed: {listed}");
@@ -271,6 +269,26 @@ async fn require_kept(place: &Place, told: &Told, before: Option<usize>, number:
     ensure!(before.is_none() || !profile["revision"].is_null(), "the head is gone: {profile}");
     place.require_nothing_left().await?;
     program.stop().await
+}
+
+/// Requires that every session's end says what its receipts say, also of sessions that nobody was told of.
+async fn require_honest_ends(program: &Program) -> Result<()> {
+    let listed = program.data(Method::GET, "/v1/sessions?limit=50", None).await?;
+    for session in listed["sessions"].as_array().context("sessions")? {
+        let path = format!("/v1/sessions/{}", session["id"].as_str().context("an id")?);
+        let session = program.data(Method::GET, &path, None).await?;
+        let receipts = session["receipts"].as_array().context("receipts")?;
+        let persists = session["profile"]["persist"] == true;
+        let saved = receipts.iter().any(|receipt| receipt["status"] == "saved");
+        let late = session["detail"].as_str().is_some_and(|detail| detail.contains("saved at a later start"));
+        let honest = match session["status"].as_str() {
+            Some("completed") => saved || !persists,
+            Some("failed") => saved == late,
+            _ => false,
+        };
+        ensure!(honest, "{session}");
+    }
+    Ok(())
 }
 
 /// Opens a session on the profile and reads the numbers in its cookies.

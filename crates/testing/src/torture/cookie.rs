@@ -37,6 +37,11 @@ impl Cookie {
         serde_json::from_value(answer["cookies"].clone()).context("a browser lists its cookies")
     }
 
+    /// Tells whether a browser keeps it in its files.
+    pub fn is_persistent(&self) -> bool {
+        !self.session
+    }
+
     fn is_the_same_as(&self, other: &Self) -> bool {
         let identity = |cookie: &Self| {
             (cookie.name.clone(), cookie.domain.clone(), cookie.path.clone(), cookie.partition_key.clone())

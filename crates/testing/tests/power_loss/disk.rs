@@ -69,7 +69,7 @@ impl Disk {
             ["vault", _, "index", _] => Place::Index(repository()),
             ["vault", _, "snapshots", _] => Place::Snapshot,
             ["work", _, "state", "portable.json"] => Place::Capture,
-            ["vault", ..] | ["root.key" | "roadstead.db-wal"] => Place::Needed,
+            [] | ["vault", ..] | ["root.key" | "roadstead.db-wal"] => Place::Needed,
             _ => Place::Other,
         }
     }
@@ -135,7 +135,7 @@ impl Disk {
 
     fn name(&mut self, path: &Path) {
         self.removed.remove(path);
-        if path.starts_with(&self.data) && path != self.data {
+        if path.starts_with(&self.data) {
             self.names.insert(path.to_owned());
         }
     }
