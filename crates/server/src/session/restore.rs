@@ -196,8 +196,29 @@ async fn restore_local_storage(
         .is_some_and(|(written, captured)| written > captured);
     let page = mux.open_page("about:blank", CALL_TIMEOUT).await?;
     let restored = put_local_storage(mux, &page, portable, files_are_newer, report).await;
+    let mut events = mux.subscribe();
     mux.close_page(&page, CALL_TIMEOUT).await?;
+    // A client must not find it among the session's pages, and take it for the first.
+    wait_until_gone(mux, &page, &mut events).await?;
     restored
+}
+
+/// Waits until a page that was asked to close is no page any more.
+async fn wait_until_gone(
+    mux: &Mux,
+    page: &str,
+    events: &mut broadcast::Receiver<Event>,
+) -> Result<(), CallError> {
+    let deadline = Instant::now() + PAGE_TIMEOUT;
+    while mux.pages(CALL_TIMEOUT).await?.iter().any(|target| target.id == page) {
+        // We were attached to it, and are told of its end; any other news is a reason to look again as well.
+        match tokio::time::timeout_at(deadline, events.recv()).await {
+            Err(_) => return Err(CallError::TimedOut),
+            Ok(Err(broadcast::error::RecvError::Closed)) => return Err(CallError::Closed),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
 }
 
 async fn put_local_storage(
