@@ -21,6 +21,7 @@ const server = await Roadstead.start(path.join(scratch, 'data'));
 try {
   const rows = [];
   for (const build of BUILDS) rows.push(...(await starts(build)), ...(await lifecycles(build)));
+  for (const build of BUILDS) rows.push(...(await checkpoints(build)));
   for (const build of BUILDS) rows.push(...(await protocol(build)));
   console.log(table(['figure', 'build', 'ours', 'compared with', 'theirs', 'ratio'], rows));
   console.log(`medians of ${rounds} rounds; server process after the run: ${server.residentMiB()} MiB resident`);
@@ -66,6 +67,29 @@ async function lifecycles(build) {
     hand.push(other);
   }
   return [['whole lifecycle, stored', build.name, ms(ours), 'Playwright + tar.gz by hand', ms(hand), ratio(ours, hand)]];
+}
+
+// Saving a session while it runs, against ending it and starting another from what was saved: what one does without.
+async function checkpoints(build) {
+  const profile = `checkpoint-${build.name}`;
+  await server.makeProfile(profile, build, `${site.url}/fill?bytes=2200000`);
+  const [ours, restart, added] = [[], [], []];
+  let session = await server.create(build, { name: profile, persist: true });
+  for (let round = -1; round < rounds; round++) {
+    let receipt;
+    const one = await timed(async () => (receipt = await server.checkpoint(session, profile)));
+    const other = await timed(async () => {
+      await server.end(session);
+      session = await server.create(build, { name: profile, persist: true });
+    });
+    if (round < 0) continue;
+    ours.push(one);
+    restart.push(other);
+    added.push(receipt.added_bytes);
+  }
+  await server.end(session);
+  const what = `checkpoint of a running session (${Math.round(median(added) / 1e3)} kB added)`;
+  return [[what, build.name, ms(ours), 'end it and start again', ms(restart), ratio(ours, restart)]];
 }
 
 // Round trips and the throughput of 5 MB replies, through us and through a bare debugging port.

@@ -60,6 +60,11 @@ export class Roadstead {
     await browser.close();
   }
 
+  // Saves a running session, and returns the receipt.
+  checkpoint(session, profile) {
+    return this.#request('POST', `/v1/profiles/${encodeURIComponent(profile)}/checkpoint`, { session_id: session.id });
+  }
+
   residentMiB() {
     const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
     return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024);
