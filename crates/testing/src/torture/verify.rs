@@ -110,7 +110,7 @@ fn judge_end(story: &Story, record: Option<&Value>) -> Result<Verdict> {
     let text = |name: &str| record[name].as_str().unwrap_or_default();
     let (status, reason, detail) = (text("status"), text("reason"), text("detail"));
     ensure!(matches!(status, "completed" | "failed"), "not over: {record}");
-    ensure!(allowed_reasons(story.cell.fault).contains(&reason), "not why it ended: {record}");
+    ensure!(allowed_reasons(story).contains(&reason), "not why it ended: {record}");
     let failed = record["receipts"].as_array().into_iter().flatten().find(|it| it["status"] != "saved");
     let Some(receipt) = saved(record).next() else {
         ensure!(
@@ -137,8 +137,10 @@ fn judge_end(story: &Story, record: Option<&Value>) -> Result<Verdict> {
     Ok(if at_its_end { Verdict::Saved } else { Verdict::Recovered })
 }
 
-const fn allowed_reasons(fault: Fault) -> &'static [&'static str] {
-    match fault {
+fn allowed_reasons(story: &Story) -> &'static [&'static str] {
+    match story.cell.fault {
+        // The page that the profile was being restored into.
+        Fault::RendererKilled if story.session.is_none() => &["browser_exited"],
         Fault::BrowserKilled => &["browser_exited", "requested"],
         Fault::RendererKilled => &["requested"],
         Fault::ServerKilled => &["node_lost", "requested"],
