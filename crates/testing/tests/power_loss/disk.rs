@@ -77,6 +77,9 @@ impl Disk {
     /// Does an operation.
     pub fn apply(&mut self, operation: &Operation) {
         match operation {
+            // Whoever opens a file so that it is made if need be, as each connection does with the database's log, makes
+            // it once.
+            Operation::Created { path } if self.files.contains_key(path) => {}
             Operation::Created { path } => {
                 self.files.insert(path.clone(), true);
                 self.name(path);
