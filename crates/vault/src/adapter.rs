@@ -284,6 +284,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_removed_is_not_remembered() {
+        let adapter = adapter();
+        let id = Id::random();
+        adapter.write_bytes(FileType::Index, &id, true, vec![1].into()).unwrap();
+        assert_eq!(adapter.read_full(FileType::Index, &id).unwrap(), [1].as_slice());
+        adapter.remove(FileType::Index, &id, true).unwrap();
+        assert!(adapter.read_full(FileType::Index, &id).is_err());
+    }
+
+    #[test]
     fn a_part_is_cut_out_wherever_it_lies() {
         let adapter = adapter();
         let length = usize::try_from(2 * STRETCH_BYTES + 100).unwrap();

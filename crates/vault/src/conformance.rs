@@ -56,6 +56,7 @@ pub async fn run(backend: &Backend) {
     damage::a_truncated_pack_is_found(backend).await;
     damage::a_missing_pack_is_found(backend).await;
     damage::exchanged_packs_are_found(backend).await;
+    damage::damage_is_told_of_all_who_share_it(backend).await;
     damage::damage_to_what_nobody_needs_is_told_as_that(backend).await;
     damage::a_lost_index_costs_what_it_named(backend).await;
     damage::a_commit_upon_damage_is_whole(backend).await;

@@ -326,6 +326,11 @@ impl Vault {
 
 #[cfg(test)]
 impl Vault {
+    /// Whether the cache has the snapshot.
+    pub(crate) fn remembers(&self, id: RepositoryId, snapshot: &SnapshotId) -> bool {
+        self.inner.cache.get(id, rustic_core::FileType::Snapshot, &snapshot.stored()).is_some()
+    }
+
     /// What the library needs to open a repository, for tests that store what a commit never would.
     pub(crate) fn adapter_and_key(
         &self,

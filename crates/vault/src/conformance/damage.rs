@@ -145,6 +145,20 @@ pub(super) async fn exchanged_packs_are_found(backend: &Backend) {
     damaged.expect_found("holds other bytes than were written", true).await;
 }
 
+pub(super) async fn damage_is_told_of_all_who_share_it(backend: &Backend) {
+    let damaged = Damaged::prepare(backend).await;
+    // The very same directory, and beside it a file of its own.
+    let again = damaged.fixture.commit(&hurt().file("more", "more")).await;
+    damaged.fixture.remove(&damaged.pack).await;
+    let check = damaged.check(false).await;
+    let mut told: Vec<_> = check.problems.iter().filter_map(|problem| problem.snapshot.clone()).collect();
+    told.sort_unstable();
+    let mut both = [damaged.hurt.clone(), again];
+    both.sort_unstable();
+    assert_eq!(told, both);
+    assert_eq!(check.sound, std::slice::from_ref(&damaged.whole));
+}
+
 /// A pack that nothing needs any more hurts nobody, and is told.
 pub(super) async fn damage_to_what_nobody_needs_is_told_as_that(backend: &Backend) {
     let damaged = Damaged::prepare(backend).await;

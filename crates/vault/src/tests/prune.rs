@@ -119,3 +119,12 @@ async fn what_names_something_goes_before_it() {
     assert!(last("/snapshots/") < first("/index/"), "{deletions:?}");
     assert!(last("/index/") < first("/data/"), "{deletions:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_pruned_is_not_remembered() {
+    let (_store, vault, repository) = recorded().await;
+    let gone = commit(&vault, &repository, &Tree::sample()).await;
+    assert!(vault.remembers(repository, &gone));
+    prune(&vault, &repository, &Kept::new()).await.unwrap();
+    assert!(!vault.remembers(repository, &gone));
+}
