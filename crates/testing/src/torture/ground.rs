@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use reqwest::Method;
+use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -94,7 +95,7 @@ impl Ground {
         let options = self.options("");
         // The future's drop kills the process.
         let Ok(started) = timeout(moment, Program::start(&self.data(), &options)).await else {
-            wait_until("the killed server is gone", || !processes::is_served(&self.data())).await?;
+            wait_until("the killed server is gone", || self.is_free()).await?;
             return Ok(true);
         };
         started.context("the server does not start")?.kill().await?;
@@ -108,6 +109,13 @@ impl Ground {
             failpoints: failpoints.to_owned(),
             ..ProgramOptions::default()
         }
+    }
+
+    /// Tells whether no server has the data dir. One that is killed loses its name first, then its lock.
+    fn is_free(&self) -> bool {
+        let lock = std::fs::File::open(self.data().join("lock"));
+        let unlocked = lock.is_ok_and(|lock| flock(lock, FlockOperation::NonBlockingLockShared).is_ok());
+        unlocked && !processes::is_served(&self.data())
     }
 
     fn log(&self) -> PathBuf {
