@@ -21,6 +21,9 @@ pub enum Error {
     /// The request contradicts what exists.
     #[error("{0}")]
     Conflict(String),
+    /// A profile is larger than the configuration allows; has the sizes by kind.
+    #[error("{0}")]
+    TooLarge(String),
     /// The API has it, this server does not; says what is missing.
     #[error("Feature not implemented. {0}")]
     NotImplemented(String),

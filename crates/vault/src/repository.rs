@@ -72,6 +72,15 @@ impl Access<'_> {
         Self { cache: Some(Arc::new(ObjectCache::new())), ..*self }
     }
 
+    /// Tells whether the repository has been made to the end.
+    pub(crate) fn exists(&self) -> Result<bool, VaultError> {
+        self.require_key()?;
+        let config = layout::object(self.id, FileType::Config, &Id::default());
+        self.store
+            .exists(&config)
+            .map_err(|source| VaultError::Store { action: "find the repository", source })
+    }
+
     /// Makes the repository, or completes one whose making was interrupted. One that exists is left as it is.
     pub(crate) fn create(&self) -> Result<(), VaultError> {
         const ACTION: &str = "create the repository";

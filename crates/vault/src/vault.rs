@@ -166,6 +166,12 @@ impl Vault {
 
     /// Makes a repository with a random key of its own. One that exists is left as it is; one half made is completed.
     pub async fn create(&self, repository: &RepositoryId) -> Result<(), VaultError> {
+        // Each save asks for it. Where there is nothing to make, nobody at work on the repository is waited for.
+        match self.run(repository, Share::Together, |access, _| access.exists()).await {
+            Ok(true) => return Ok(()),
+            Ok(false) | Err(VaultError::NoSuchRepository(_)) => {}
+            Err(error) => return Err(error),
+        }
         self.run(repository, Share::Making, |access, _| access.create()).await
     }
 

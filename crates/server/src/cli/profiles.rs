@@ -1,8 +1,9 @@
-//! `roadstead profiles`: lists, shows, opens to restic and deletes profiles, beside a running server or without one.
+//! `roadstead profiles`: lists, shows, imports, opens to restic and deletes profiles, beside a running server or without one.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use roadstead_api::ProjectId;
 use roadstead_vault::VaultError;
@@ -27,6 +28,16 @@ pub(super) enum Command {
     Show(Which),
     /// Lists one's revisions, newest first.
     Revisions(Which),
+    /// Makes a revision of a Chromium user data dir, the head of a profile that is made if it is new.
+    ///
+    /// The browser must be closed. Cookies that it encrypted with a desktop's keyring cannot be read here; start it with
+    /// --password-store=basic to make a directory that can.
+    Import {
+        #[command(flatten)]
+        which: Which,
+        /// The user data dir: the directory that holds `Default` and `Local State`.
+        directory: PathBuf,
+    },
     /// Makes a password for one's repository and prints it, this once, with the commands that let stock restic open it.
     ///
     /// Whoever has it reads every revision, past and future, until the profile is deleted.
@@ -47,19 +58,31 @@ pub(super) struct Which {
 
 pub(super) async fn run(command: Command, config: &Config, data_dir: &DataDir) -> anyhow::Result<ExitCode> {
     let db = data_dir.database().await?;
+    let profiles =
+        || anyhow::Ok(Profiles::new(db.clone(), data_dir.vault()?, config.profile.clone(), Lifecycle::new()));
     match command {
         Command::List => list(&db).await?,
         Command::Show(which) => show(&find(&db, &which).await?.1)?,
         Command::Revisions(which) => revisions(&db, &find(&db, &which).await?.1).await?,
+        Command::Import { which, directory } => {
+            let project = db.project(&which.project).await?;
+            let project = project.with_context(|| {
+                format!(
+                    "there is no project {:?}; `roadstead keys create --project` makes one",
+                    which.project
+                )
+            })?;
+            let name = which.name.parse().map_err(|why| anyhow::anyhow!("the profile's name {why}"))?;
+            let revision = profiles()?.import(project, &name, &directory).await?;
+            print(format_args!("imported revision {revision} of {:?}", name.as_str()))?;
+        }
         Command::ExportKey(which) => {
             let lines = export_key(data_dir, &find(&db, &which).await?.1).await?;
             print(format_args!("{lines}"))?;
         }
         Command::Delete(which) => {
             let (project, profile) = find(&db, &which).await?;
-            let profiles =
-                Profiles::new(db.clone(), data_dir.vault()?, config.profile.clone(), Lifecycle::new());
-            profiles.delete(project, profile.name.as_str()).await?;
+            profiles()?.delete(project, profile.name.as_str()).await?;
             print(format_args!("deleted {:?}", profile.name.as_str()))?;
         }
     }

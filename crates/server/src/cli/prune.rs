@@ -11,45 +11,28 @@ use crate::profile::Profiles;
 pub(super) async fn run(data_dir: &DataDir, config: &Config, dry_run: bool) -> anyhow::Result<ExitCode> {
     let db = data_dir.database().await?;
     let profiles = Profiles::new(db.clone(), data_dir.vault()?, config.profile.clone(), Lifecycle::new());
-    let (mut revisions, mut freed, mut failed) = (0, 0, false);
+    let (removes, frees) = if dry_run { ("would remove", "would free") } else { ("removed", "freed") };
+    let (mut revisions, mut bytes, mut failed) = (0, 0, false);
     for (project, _, profile) in db.all_profiles().await? {
-        let before = db.revisions(profile.id).await?.len();
-        let done = if dry_run {
-            profiles
-                .plan_prune(profile.id)
-                .await
-                .map(|plan| plan.map(|plan| (plan.revisions.len(), plan.vault.bytes_freed)))
-        } else {
-            match profiles.prune(profile.id).await {
-                Ok(report) => {
-                    let gone = before.saturating_sub(db.revisions(profile.id).await?.len());
-                    Ok(report.map(|report| (gone, report.before.bytes.saturating_sub(report.after.bytes))))
-                }
-                Err(problem) => Err(problem),
-            }
-        };
+        let name = profile.name.as_str();
+        let done =
+            if dry_run { profiles.plan_prune(profile.id).await } else { profiles.prune(profile.id).await };
         match done {
             Ok(None) => {}
-            Ok(Some((count, bytes))) => {
-                revisions += count;
-                freed += bytes;
-                let verb = if dry_run { "would remove" } else { "removed" };
+            Ok(Some(news)) => {
+                revisions += news.removed;
+                bytes += news.bytes_freed;
+                let (count, size) = (news.removed, news.bytes_freed);
                 print(format_args!(
-                    "{project}  {:?}: {verb} {count} of {before} revisions, {bytes} bytes",
-                    profile.name.as_str()
+                    "{project}  {name:?}: {removes} {count} revisions, {frees} {size} bytes"
                 ))?;
             }
             Err(problem) => {
                 failed = true;
-                print(format_args!(
-                    "{project}  {:?}: {:#}",
-                    profile.name.as_str(),
-                    anyhow::Error::from(problem)
-                ))?;
+                print(format_args!("{project}  {name:?}: {:#}", anyhow::Error::from(problem)))?;
             }
         }
     }
-    let verb = if dry_run { "would free" } else { "freed" };
-    print(format_args!("{verb} {freed} bytes of {revisions} revisions"))?;
+    print(format_args!("{removes} {revisions} revisions, {frees} {bytes} bytes"))?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

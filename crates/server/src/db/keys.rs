@@ -38,6 +38,16 @@ pub struct KeyInfo {
 }
 
 impl Db {
+    /// Returns a project by its name; `None` when there is none.
+    pub async fn project(&self, name: &str) -> Result<Option<ProjectId>> {
+        let found = sqlx::query("SELECT id FROM projects WHERE name = ?")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(fault)?;
+        found.map(|found| row::parse(&found, "id")).transpose()
+    }
+
     /// Stores a key, and its project if that is new. A key that is stored already is left as it is, also when it was revoked.
     pub async fn add_key(&self, new: NewKey<'_>) -> Result<ApiKeyId> {
         let digest = KeyDigest::of(new.key);

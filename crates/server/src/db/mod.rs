@@ -7,6 +7,7 @@
 mod admission;
 mod keys;
 mod profiles;
+mod publication;
 mod revisions;
 mod row;
 mod sessions;
@@ -24,7 +25,8 @@ use sqlx::{Sqlite, Transaction};
 pub use self::admission::{Admission, Admitted, Blocked, NewSession, StartingPoint};
 pub use self::keys::{KeyInfo, NewKey};
 pub use self::profiles::Binding;
-pub use self::revisions::{NewRevision, Placement, Published};
+pub use self::publication::{NewRevision, Placement, Published};
+pub use self::revisions::Kept;
 pub use self::sessions::Interrupted;
 pub use self::sinks::Sink;
 

@@ -68,6 +68,22 @@ impl Db {
         Ok(created)
     }
 
+    /// Returns the profile of a name, made if it is new, for an import into it. One that a session writes alone is
+    /// [`Error::Conflict`].
+    pub async fn profile_to_import_into(&self, project: ProjectId, name: &ProfileName) -> Result<ProfileId> {
+        let found = self.create_profile(project, name, None, None).await;
+        match found {
+            Ok(created) => Ok(created.id),
+            Err(Error::Conflict(_)) => {
+                let mut tx = self.write().await?;
+                let profile = require_profile(&mut tx, project, name.as_str()).await?;
+                require_no_exclusive_writer(&mut tx, &profile, None).await?;
+                Ok(profile.id)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
     /// Changes a profile's description, or ties it to a running session that is saved into it as well.
     pub async fn update_profile(
         &self,

@@ -53,6 +53,7 @@ impl From<Error> for Failure {
             Error::Unauthenticated => Self::new(StatusCode::UNAUTHORIZED, message),
             Error::NotFound(_) => Self::new(StatusCode::NOT_FOUND, message),
             Error::Conflict(_) => Self::new(StatusCode::CONFLICT, message).final_answer(),
+            Error::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, message).final_answer(),
             Error::NotImplemented(_) => Self::new(StatusCode::NOT_IMPLEMENTED, message).final_answer(),
             Error::TooManySessions { limit, retry_after } => too_many(message, limit, retry_after),
             Error::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
@@ -130,6 +131,7 @@ mod tests {
             (Error::Unavailable(String::new()), 503),
             (Error::Timeout(String::new()), 504),
             (Error::WaitedInVain(String::new()), 408),
+            (Error::TooLarge(String::new()), 413),
         ] {
             assert_eq!(Failure::from(error).status.as_u16(), status);
         }

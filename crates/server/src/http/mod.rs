@@ -19,6 +19,7 @@ mod profile_events;
 mod profiles;
 mod relay;
 mod revisions;
+mod save_failed;
 mod session_list;
 mod session_profile;
 mod session_request;

@@ -10,9 +10,10 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use roadstead_api::SessionId;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use super::error::Failure;
-use crate::error::{Error, Result, SESSION_NOT_FOUND};
+use crate::error::{Error, PROFILE_NOT_FOUND, REVISION_NOT_FOUND, Result, SESSION_NOT_FOUND};
 
 /// The query's parameters.
 #[derive(Debug)]
@@ -39,6 +40,26 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let id = Path::<String>::from_request_parts(parts, state).await.map_err(|_| SESSION_NOT_FOUND)?;
         Ok(Self(session_id(&id)?))
+    }
+}
+
+/// The name and the number in `/v1/profiles/{name}/revisions/{revision}`. What is no number is a revision that does not exist.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct RevisionPath {
+    /// The profile's name, percent-encoded.
+    pub name: String,
+    /// The revision's number.
+    pub revision: u64,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RevisionPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((name, revision)) = path.map_err(|_| PROFILE_NOT_FOUND)?;
+        Ok(Self { name, revision: revision.parse().map_err(|_| REVISION_NOT_FOUND)? })
     }
 }
 

@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use futures_util::stream::unfold;
+use roadstead_api::ProfileId;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::warn;
@@ -54,8 +55,18 @@ pub async fn follow_profile(
     let profile = app.profiles().get(caller.project, &name).await?;
     // Without a mark of the client's own, the head is the news that it starts with.
     let known = known.unwrap_or_else(|| profile.revision.map_or(0, |head| head - 1));
-    let follower =
-        Follower { app, caller, name, listener, known, status: None, pending: VecDeque::new(), over: false };
+    let id = profile.id;
+    let follower = Follower {
+        app,
+        caller,
+        name,
+        id,
+        listener,
+        known,
+        status: None,
+        pending: VecDeque::new(),
+        over: false,
+    };
     let events = unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok(event), follower))
@@ -68,6 +79,7 @@ struct Follower {
     app: App,
     caller: Caller,
     name: String,
+    id: ProfileId,
     listener: Listener,
     /// The latest revision that it was told of.
     known: u64,
@@ -132,7 +144,7 @@ impl Follower {
         let stopping = self.app.lifecycle().soft();
         tokio::select! {
             () = stopping.cancelled() => false,
-            _ = self.listener.wait(None, Instant::now() + WAIT) => true,
+            _ = self.listener.wait(Some(self.id), Instant::now() + WAIT) => true,
         }
     }
 }

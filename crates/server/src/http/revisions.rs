@@ -1,15 +1,20 @@
 //! `/v1/profiles/{name}/revisions/…` and `/v1/profiles/{name}/checkpoint`.
 
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use roadstead_api::{CheckpointRequest, Data, ErrorResponse, Items, Receipt, Revision, SuccessResponse};
+use roadstead_api::{
+    CheckpointRequest, Data, ErrorResponse, Items, Receipt, Revision, SaveOutcome, SuccessResponse,
+};
 
 use super::TAG_PROFILES;
 use super::body::JsonBody;
 use super::error::Failure;
+use super::params::RevisionPath;
+use super::save_failed::SaveFailed;
 use crate::app::App;
 use crate::caller::Caller;
-use crate::error::{Error, REVISION_NOT_FOUND, Result};
+use crate::error::{Error, PROFILE_NOT_FOUND, Result};
 use crate::profile::RevisionRecord;
 
 /// List a profile's revisions
@@ -35,10 +40,7 @@ pub async fn list_revisions(
 /// Show a revision
 #[utoipa::path(
     get, path = "/profiles/{name}/revisions/{revision}", tag = TAG_PROFILES,
-    params(
-        ("name" = String, Path, description = "The profile's name, percent-encoded."),
-        ("revision" = String, Path, description = "The revision's number."),
-    ),
+    params(RevisionPath),
     responses(
         (status = 200, description = "The revision.", body = Data<Revision>),
         (status = 404, description = "There is no such profile or revision.", body = ErrorResponse),
@@ -47,9 +49,9 @@ pub async fn list_revisions(
 pub async fn get_revision(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Path((name, revision)): Path<(String, String)>,
+    RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<Revision>>, Failure> {
-    let revision = app.profiles().revision(caller.project, &name, number(&revision)?).await?;
+    let revision = app.profiles().revision(caller.project, &name, revision).await?;
     Ok(Json(Data::of(shown(revision))))
 }
 
@@ -58,10 +60,7 @@ pub async fn get_revision(
 /// With the bytes that no other revision needs. The head and pinned revisions are refused.
 #[utoipa::path(
     delete, path = "/profiles/{name}/revisions/{revision}", tag = TAG_PROFILES,
-    params(
-        ("name" = String, Path, description = "The profile's name, percent-encoded."),
-        ("revision" = String, Path, description = "The revision's number."),
-    ),
+    params(RevisionPath),
     responses(
         (status = 200, description = "The revision is gone.", body = Data<SuccessResponse>),
         (status = 404, description = "There is no such profile or revision.", body = ErrorResponse),
@@ -71,9 +70,9 @@ pub async fn get_revision(
 pub async fn delete_revision(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Path((name, revision)): Path<(String, String)>,
+    RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<SuccessResponse>>, Failure> {
-    app.profiles().delete_revision(caller.project, &name, number(&revision)?).await?;
+    app.profiles().delete_revision(caller.project, &name, revision).await?;
     Ok(Json(Data::of(SuccessResponse::SUCCESS)))
 }
 
@@ -82,10 +81,7 @@ pub async fn delete_revision(
 /// Adds a revision that equals it, and makes that the head. Nothing is overwritten: what was the head is still there.
 #[utoipa::path(
     post, path = "/profiles/{name}/revisions/{revision}/rollback", tag = TAG_PROFILES,
-    params(
-        ("name" = String, Path, description = "The profile's name, percent-encoded."),
-        ("revision" = String, Path, description = "The revision's number."),
-    ),
+    params(RevisionPath),
     responses(
         (status = 200, description = "The revision that was added.", body = Data<Revision>),
         (status = 404, description = "There is no such profile or revision.", body = ErrorResponse),
@@ -95,9 +91,9 @@ pub async fn delete_revision(
 pub async fn roll_back(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Path((name, revision)): Path<(String, String)>,
+    RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<Revision>>, Failure> {
-    let added = app.profiles().roll_back(caller.project, &name, number(&revision)?).await?;
+    let added = app.profiles().roll_back(caller.project, &name, revision).await?;
     Ok(Json(Data::of(shown(added))))
 }
 
@@ -106,10 +102,7 @@ pub async fn roll_back(
 /// Makes it the head after all.
 #[utoipa::path(
     post, path = "/profiles/{name}/revisions/{revision}/promote", tag = TAG_PROFILES,
-    params(
-        ("name" = String, Path, description = "The profile's name, percent-encoded."),
-        ("revision" = String, Path, description = "The revision's number."),
-    ),
+    params(RevisionPath),
     responses(
         (status = 200, description = "The revision, which is the head now.", body = Data<Revision>),
         (status = 404, description = "There is no such profile or revision.", body = ErrorResponse),
@@ -119,9 +112,9 @@ pub async fn roll_back(
 pub async fn promote(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Path((name, revision)): Path<(String, String)>,
+    RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<Revision>>, Failure> {
-    let promoted = app.profiles().promote(caller.project, &name, number(&revision)?).await?;
+    let promoted = app.profiles().promote(caller.project, &name, revision).await?;
     Ok(Json(Data::of(shown(promoted))))
 }
 
@@ -130,10 +123,7 @@ pub async fn promote(
 /// Retention leaves it alone, and it cannot be deleted.
 #[utoipa::path(
     post, path = "/profiles/{name}/revisions/{revision}/pin", tag = TAG_PROFILES,
-    params(
-        ("name" = String, Path, description = "The profile's name, percent-encoded."),
-        ("revision" = String, Path, description = "The revision's number."),
-    ),
+    params(RevisionPath),
     responses(
         (status = 200, description = "The revision, pinned.", body = Data<Revision>),
         (status = 404, description = "There is no such profile or revision.", body = ErrorResponse),
@@ -142,19 +132,16 @@ pub async fn promote(
 pub async fn pin(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Path((name, revision)): Path<(String, String)>,
+    RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<Revision>>, Failure> {
-    let pinned = app.profiles().pin(caller.project, &name, number(&revision)?, true).await?;
+    let pinned = app.profiles().pin(caller.project, &name, revision, true).await?;
     Ok(Json(Data::of(shown(pinned))))
 }
 
 /// Unpin a revision
 #[utoipa::path(
     delete, path = "/profiles/{name}/revisions/{revision}/pin", tag = TAG_PROFILES,
-    params(
-        ("name" = String, Path, description = "The profile's name, percent-encoded."),
-        ("revision" = String, Path, description = "The revision's number."),
-    ),
+    params(RevisionPath),
     responses(
         (status = 200, description = "The revision, no longer pinned.", body = Data<Revision>),
         (status = 404, description = "There is no such profile or revision.", body = ErrorResponse),
@@ -163,9 +150,9 @@ pub async fn pin(
 pub async fn unpin(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Path((name, revision)): Path<(String, String)>,
+    RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<Revision>>, Failure> {
-    let unpinned = app.profiles().pin(caller.project, &name, number(&revision)?, false).await?;
+    let unpinned = app.profiles().pin(caller.project, &name, revision, false).await?;
     Ok(Json(Data::of(shown(unpinned))))
 }
 
@@ -178,10 +165,10 @@ pub async fn unpin(
     params(("name" = String, Path, description = "The profile's name, percent-encoded.")),
     request_body = CheckpointRequest,
     responses(
-        (status = 200, description = "The receipt. Its status tells whether the session was saved.", body = Data<Receipt>),
+        (status = 200, description = "The receipt: the session is saved.", body = Data<Receipt>),
         (status = 404, description = "There is no such profile, or no such running session.", body = ErrorResponse),
         (status = 409, description = "Another session writes the profile alone.", body = ErrorResponse),
-        (status = 500, description = "The revision could not be stored; the session goes on.", body = ErrorResponse),
+        (status = 500, description = "The revision could not be stored; the session goes on.", body = SaveFailed<Receipt>),
         (status = 503, description = "The browser could not be held still.", body = ErrorResponse),
     )
 )]
@@ -190,17 +177,16 @@ pub async fn checkpoint(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     JsonBody(body): JsonBody<CheckpointRequest>,
-) -> Result<Json<Data<Receipt>>, Failure> {
+) -> Result<Response, Failure> {
     let session = body.session_id.parse();
     let session =
         session.map_err(|_| Error::invalid("session_id", "must be a session's id, which is a UUID"))?;
     let receipt = app.sessions().checkpoint(caller.project, session, &name).await?;
-    Ok(Json(Data::of(receipt)))
-}
-
-/// Reads a revision's number. What is no number is a revision that does not exist.
-fn number(text: &str) -> Result<u64> {
-    text.parse().map_err(|_| REVISION_NOT_FOUND)
+    match &receipt.outcome {
+        SaveOutcome::Saved(_) => Ok(Json(Data::of(receipt)).into_response()),
+        SaveOutcome::Dropped { .. } => Err(PROFILE_NOT_FOUND.into()),
+        SaveOutcome::Failed { reason } => Ok(SaveFailed::of(reason.clone(), receipt)),
+    }
 }
 
 /// Shows a revision.

@@ -1,7 +1,6 @@
 //! `/v1/sessions/…`: starting, showing and ending them.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use roadstead_api::{
@@ -14,6 +13,7 @@ use super::body::OptionalBody;
 use super::error::Failure;
 use super::origin::WebSocketOrigin;
 use super::params::SessionPath;
+use super::save_failed::SaveFailed;
 use super::{TAG_SESSIONS, session_request, session_view};
 use crate::app::App;
 use crate::caller::Caller;
@@ -137,27 +137,16 @@ pub async fn list_pages(
     Ok(Json(Data::of(pages.collect())))
 }
 
-/// An end that lost something: the failure, and beside it what there is to tell.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct SaveFailed<T> {
-    #[serde(flatten)]
-    failure: ErrorResponse,
-    /// How it ended, receipts included.
-    data: T,
-}
-
 /// Answers an end. One that lost a save is a failure, since SDKs look at nothing but the status.
 fn answer_end<T: Serialize>(status: ChangeStatus, detail: Option<String>, data: T) -> Response {
     match status {
         ChangeStatus::Success => Json(Data::of(data)).into_response(),
         ChangeStatus::Failed => {
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
             let what = detail.unwrap_or_else(|| "A profile could not be saved.".to_owned());
             let message = format!(
                 "The session has ended. {what} Its head is what it was before; the server tries again when it starts next."
             );
-            let failure = ErrorResponse::new(status.as_u16(), message);
-            (status, Json(SaveFailed { failure, data })).into_response()
+            SaveFailed::of(message, data)
         }
     }
 }

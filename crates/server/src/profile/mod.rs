@@ -5,6 +5,8 @@
 //! checking a revision out, saving a session's files ([`save`]), and what files cannot carry ([`portable`]). What is
 //! not: the browser that wrote the files.
 
+pub mod copy;
+mod import;
 mod inventory;
 pub mod news;
 pub mod portable;
@@ -22,7 +24,7 @@ use roadstead_api::{ProfileId, ProfileName, ProjectId, SessionId};
 use roadstead_vault::{CheckoutReport, RepositoryId, SnapshotId, Vault};
 use tracing::{error, info};
 
-pub use self::prune::ProfilePlan;
+pub use self::prune::PruneNews;
 pub use self::revision::{RequiredCookie, RevisionCause, RevisionRecord, SaveOptions};
 pub use self::save::Save;
 
@@ -241,7 +243,13 @@ impl Profiles {
     pub async fn delete_revision(&self, project: ProjectId, name: &str, number: u64) -> Result<()> {
         let profile = self.db.delete_revision(project, name, number).await?;
         self.news.tell(profile);
-        self.prune(profile).await.map(drop)
+        match self.prune(profile).await {
+            Ok(_) => Ok(()),
+            Err(problem) => Err(Error::internal(
+                "The revision is deleted, but its bytes could not be removed. `roadstead prune` on the server tries again, and says what is in the way.",
+                problem,
+            )),
+        }
     }
 
     /// Tells of a profile by its name. One that is gone by now has been told of.

@@ -7,51 +7,51 @@
 use std::collections::BTreeSet;
 
 use roadstead_api::ProfileId;
-use roadstead_vault::{Closed, PrunePlan, PruneReport, SnapshotId};
+use roadstead_vault::{Closed, SnapshotId, VaultError};
 use tracing::{info, warn};
 
 use super::retention::plan_removal;
 use super::{Profiles, RevisionRecord, repository};
 use crate::clock;
+use crate::db::Kept;
 use crate::error::{Error, Result};
 
 /// How many index files a repository may have before it is compacted. Each commit adds one, and each opening reads them all.
 const COMPACT_AT: u64 = 24;
 
-/// What a prune of one profile would do.
-#[derive(Debug)]
-pub struct ProfilePlan {
-    /// The revisions that go.
-    pub revisions: Vec<u64>,
-    /// What that means for the vault.
-    pub vault: PrunePlan,
+/// What a prune of one profile did, or would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PruneNews {
+    /// How many revisions retention lets go.
+    pub removed: usize,
+    /// How many bytes the vault loses.
+    pub bytes_freed: u64,
 }
 
 impl Profiles {
     /// Tells what a prune of a profile would do, and does nothing. `None` for a profile that holds nothing.
-    pub async fn plan_prune(&self, profile: ProfileId) -> Result<Option<ProfilePlan>> {
+    pub async fn plan_prune(&self, profile: ProfileId) -> Result<Option<PruneNews>> {
         let Some(closed) = self.close(profile).await? else {
             return Ok(None);
         };
-        let revisions = self.db.revisions(profile).await?;
-        let doomed = plan_removal(&revisions, &self.config, clock::now());
-        let kept = revisions.iter().filter(|revision| !doomed.contains(&revision.number));
-        let vault = closed.plan_prune(&digests(kept)?).await.map_err(prune_failed)?;
-        Ok(Some(ProfilePlan { revisions: doomed, vault }))
+        let kept = self.db.revisions_to_keep(profile, |revisions| self.doomed(revisions)).await?;
+        let vault = closed.plan_prune(&digests(&kept.revisions)?).await.map_err(prune_failed)?;
+        Ok(Some(PruneNews { removed: kept.removed.len(), bytes_freed: vault.bytes_freed }))
     }
 
     /// Removes the revisions that retention does not keep, and all bytes that no revision needs. `None` for a profile that
     /// holds nothing.
-    pub async fn prune(&self, profile: ProfileId) -> Result<Option<PruneReport>> {
+    pub async fn prune(&self, profile: ProfileId) -> Result<Option<PruneNews>> {
         let Some(closed) = self.close(profile).await? else {
             return Ok(None);
         };
         let kept = self.retire(profile).await?;
         fail::fail_point!("prune-rows-removed");
-        let plan = closed.plan_prune(&digests(&kept)?).await.map_err(prune_failed)?;
+        let plan = closed.plan_prune(&digests(&kept.revisions)?).await.map_err(prune_failed)?;
         let report = closed.run_prune(plan).await.map_err(prune_failed)?;
         info!(profile.id = %profile, ?report, "pruned the profile");
-        Ok(Some(report))
+        let bytes_freed = report.before.bytes.saturating_sub(report.after.bytes);
+        Ok(Some(PruneNews { removed: kept.removed.len(), bytes_freed }))
     }
 
     /// Does what a profile needs after a save, in the background: lets old revisions go, and compacts now and then.
@@ -77,16 +77,18 @@ impl Profiles {
         Ok(())
     }
 
-    async fn retire(&self, profile: ProfileId) -> Result<Vec<RevisionRecord>> {
-        self.db
-            .retire_revisions(profile, |revisions| plan_removal(revisions, &self.config, clock::now()))
-            .await
+    async fn retire(&self, profile: ProfileId) -> Result<Kept> {
+        self.db.retire_revisions(profile, |revisions| self.doomed(revisions)).await
+    }
+
+    fn doomed(&self, revisions: &[RevisionRecord]) -> Vec<u64> {
+        plan_removal(revisions, &self.config, clock::now())
     }
 
     async fn close(&self, profile: ProfileId) -> Result<Option<Closed>> {
         match self.vault.close(&repository(profile)).await {
             Ok(closed) => Ok(Some(closed)),
-            Err(roadstead_vault::VaultError::NoSuchRepository(_)) => Ok(None),
+            Err(VaultError::NoSuchRepository(_)) => Ok(None),
             Err(problem) => Err(prune_failed(problem)),
         }
     }

@@ -4,15 +4,15 @@
 //! given for something that is not on disk. A save cannot fail loudly in the middle of a session's end, so every
 //! outcome is a receipt; a failed one leaves the profile's head and the session's files as they are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use metrics::{counter, histogram};
-use roadstead_api::{Captured, DroppedCache, Receipt, SaveOutcome, SavedRevision, SessionId};
+use roadstead_api::{Captured, DroppedCache, ProfileId, Receipt, SaveOutcome, SavedRevision, SessionId};
 use roadstead_browser::CACHES;
 use roadstead_vault::{CommitOptions, CommitReport, Hold};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::inventory::Inventory;
 use super::portable::{self, PortableState};
@@ -38,28 +38,15 @@ pub struct Save {
 
 /// What a save leaves out, and what is left.
 #[derive(Debug)]
-struct Selection {
-    excluded: Vec<String>,
-    captured: Captured,
+pub(super) struct Selected {
+    /// Globs of what is left out.
+    pub excluded: Vec<String>,
+    /// What is left.
+    pub captured: Captured,
     dropped_caches: Vec<DroppedCache>,
 }
 
-/// Why nothing was stored.
-enum Unsaved {
-    /// It does not fit the budget; the sentence has the sizes.
-    TooLarge(String),
-    Failed(Error),
-}
-
-impl From<Error> for Unsaved {
-    fn from(problem: Error) -> Self {
-        Self::Failed(problem)
-    }
-}
-
 const PROFILE_DELETED: &str = "The profile was deleted while the session ran.";
-const SAVE_FAILED: &str = "The revision could not be stored, so the profile is what it was before. The session's files are kept, and are saved at the server's next start; its log says what was wrong.";
-const CHECKPOINT_FAILED: &str = "The checkpoint could not be stored, so the profile is what it was before. The session goes on; the server's log says what was wrong.";
 
 impl Profiles {
     /// Saves a session into each of its sinks. There is one receipt per sink, in the same order.
@@ -111,23 +98,20 @@ impl Profiles {
                 receipt
             }
             Ok(Published::ProfileGone) => self.drop_save(save, sink, began).await,
-            Err(Unsaved::TooLarge(sizes)) => {
-                warn!(profile.name = %sink.name, %sizes, "the profile is over its size budget");
-                self.fail_save(save, sink, began, &sizes).await
-            }
-            Err(Unsaved::Failed(problem)) => {
+            Err(problem) => {
                 error!(profile.name = %sink.name, error = ?problem, "failed to save the session into the profile");
-                let why =
-                    if save.cause == RevisionCause::Checkpoint { CHECKPOINT_FAILED } else { SAVE_FAILED };
-                self.fail_save(save, sink, began, why).await
+                self.fail_save(save, sink, began, &why_unsaved(&problem, save.cause)).await
             }
         }
     }
 
-    async fn store(&self, save: &Save, sink: &Sink, began: Instant) -> Result<Published, Unsaved> {
-        let selection = self.select(save, &sink.options).await?;
+    async fn store(&self, save: &Save, sink: &Sink, began: Instant) -> Result<Published> {
+        let Selected { excluded, captured, dropped_caches } =
+            self.select(&save.state_dir, save.portable.as_ref(), &sink.options).await?;
+        let (head, description) = (sink.head.as_deref(), format!("session {}", save.session));
         // Held until the row is there: nobody takes the snapshot for a leftover meanwhile.
-        let (report, hold) = self.commit(save, sink, selection.excluded).await?;
+        let (report, hold) =
+            self.commit(sink.profile, head, &save.state_dir, excluded, save.cause, description).await?;
         fail::fail_point!("save-bytes-stored");
         let digest = report.snapshot.to_string();
         let missing_cookies = missing_cookies(save, &sink.options);
@@ -138,7 +122,7 @@ impl Profiles {
             size_bytes: report.bytes,
             added_bytes: report.bytes_added,
             files: report.files,
-            captured: &selection.captured,
+            captured: &captured,
             browser_version: save.browser_version.as_deref(),
             cause: save.cause,
             missing_cookies: &missing_cookies,
@@ -153,9 +137,9 @@ impl Profiles {
             size_bytes: report.bytes,
             added_bytes: report.bytes_added,
             files: report.files,
-            cookies: selection.captured.cookies,
-            captured: selection.captured.clone(),
-            dropped_caches: selection.dropped_caches.clone(),
+            cookies: captured.cookies,
+            captured: captured.clone(),
+            dropped_caches: dropped_caches.clone(),
         };
         let receipt = |placement: &Placement| {
             receipt(save.session, sink, SaveOutcome::Saved(Box::new(saved(placement))), began)
@@ -171,10 +155,15 @@ impl Profiles {
     }
 
     /// Decides what goes into the revision: all that is worth anything, but for the caches that somebody wants dropped or
-    /// that do not fit the budget.
-    async fn select(&self, save: &Save, options: &SaveOptions) -> Result<Selection, Unsaved> {
+    /// that do not fit the budget. What is too large without them is [`Error::TooLarge`].
+    pub(super) async fn select(
+        &self,
+        state_dir: &Path,
+        portable: Option<&PortableState>,
+        options: &SaveOptions,
+    ) -> Result<Selected> {
         let mut excluded = worthless();
-        let (state_dir, globs) = (save.state_dir.clone(), glob_set(&excluded));
+        let (state_dir, globs) = (state_dir.to_owned(), glob_set(&excluded));
         let taken = tokio::task::spawn_blocking(move || Inventory::take(&state_dir, &globs)).await;
         let mut inventory = taken.expect("taking stock does not panic").map_err(commit_failed)?;
         let limit = self.config.max_bytes.unwrap_or(u64::MAX);
@@ -189,28 +178,30 @@ impl Profiles {
         }
         let total = inventory.total_bytes();
         if total > limit {
-            return Err(Unsaved::TooLarge(format!(
-                "The profile is too large: {total} bytes without caches, and profile.max_bytes is {limit} ({}). It is what it was before. The session's files are kept, and are saved at the server's next start if they fit by then.",
+            return Err(Error::TooLarge(format!(
+                "The profile is too large: {total} bytes without caches, and profile.max_bytes is {limit} ({}).",
                 inventory.sizes()
             )));
         }
-        Ok(Selection { excluded, captured: inventory.captured(save.portable.as_ref()), dropped_caches })
+        Ok(Selected { excluded, captured: inventory.captured(portable), dropped_caches })
     }
 
-    async fn commit(&self, save: &Save, sink: &Sink, exclude: Vec<String>) -> Result<(CommitReport, Hold)> {
-        let repository = repository(sink.profile);
-        let parent = match &sink.head {
-            Some(digest) => Some(digest.parse().map_err(commit_failed)?),
-            None => None,
-        };
-        let options = CommitOptions {
-            parent,
-            exclude,
-            tags: vec![save.cause.as_str().to_owned()],
-            description: Some(format!("session {}", save.session)),
-        };
+    /// Stores a state's directory. `head` is the digest of what it has most in common with.
+    pub(super) async fn commit(
+        &self,
+        profile: ProfileId,
+        head: Option<&str>,
+        state_dir: &Path,
+        exclude: Vec<String>,
+        cause: RevisionCause,
+        description: String,
+    ) -> Result<(CommitReport, Hold)> {
+        let repository = repository(profile);
+        let parent = head.map(str::parse).transpose().map_err(commit_failed)?;
+        let tags = vec![cause.as_str().to_owned()];
+        let options = CommitOptions { parent, exclude, tags, description: Some(description) };
         self.vault.create(&repository).await.map_err(commit_failed)?;
-        self.vault.commit_held(&repository, &save.state_dir, options).await.map_err(commit_failed)
+        self.vault.commit_held(&repository, state_dir, options).await.map_err(commit_failed)
     }
 
     async fn drop_save(&self, save: &Save, sink: &Sink, began: Instant) -> Receipt {
@@ -238,6 +229,21 @@ impl Profiles {
 fn receipt(session: SessionId, sink: &Sink, outcome: SaveOutcome, began: Instant) -> Receipt {
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Receipt::new(&sink.name, session, outcome, clock::now(), duration_ms)
+}
+
+/// Says to the caller why nothing was stored, and what becomes of it.
+fn why_unsaved(problem: &Error, cause: RevisionCause) -> String {
+    let why = match problem {
+        Error::TooLarge(sizes) => sizes,
+        _ => "The revision could not be stored; the server's log says what was wrong.",
+    };
+    let then = match cause {
+        RevisionCause::Checkpoint => "The session goes on.",
+        _ => {
+            "The session's files are kept, and are saved at the server's next start, if they can be by then."
+        }
+    };
+    format!("{why} The profile is what it was before. {then}")
 }
 
 fn missing_cookies(save: &Save, options: &SaveOptions) -> Vec<String> {

@@ -6,7 +6,6 @@
 //!
 //! The copy is committed from the side, so that a slow vault does not hold the browser still.
 
-use std::fs::{File, FileTimes};
 use std::io;
 use std::path::Path;
 
@@ -20,6 +19,7 @@ use super::driver::{Driver, millis};
 use super::handle::SessionState;
 use crate::db::Sink;
 use crate::error::{Error, Result};
+use crate::profile::copy::{Missing, copy_tree};
 use crate::profile::portable::FILE_NAME;
 use crate::profile::{RevisionCause, Save};
 
@@ -30,23 +30,29 @@ impl Driver {
             matches!(self.handle.state(), SessionState::Running(_)),
             "only a running session is asked"
         );
-        self.capture(browser).await;
+        if !self.capture(browser).await {
+            return Err(Error::Unavailable(
+                "The browser's cookies could not be captured, so nothing was saved; try again.".to_owned(),
+            ));
+        }
         let copied = self.copy_state(browser).await;
-        let receipt = match copied {
-            Ok(()) => {
-                let save = Save {
-                    session: self.handle.id(),
-                    state_dir: self.work.checkpoint(),
-                    browser_version: Some(browser.version().product.clone()),
-                    cause: RevisionCause::Checkpoint,
-                    portable: self.portable.clone(),
-                };
-                Ok(self.context.profiles.save(&save, sink).await)
-            }
+        let saved = match copied {
+            Ok(()) => Ok(self.save_copy(browser, sink).await),
             Err(problem) => Err(problem),
         };
         self.remove_copy().await;
-        receipt
+        saved
+    }
+
+    async fn save_copy(&self, browser: &Browser, sink: &Sink) -> Receipt {
+        let save = Save {
+            session: self.handle.id(),
+            state_dir: self.work.checkpoint(),
+            browser_version: Some(browser.version().product.clone()),
+            cause: RevisionCause::Checkpoint,
+            portable: self.portable.clone(),
+        };
+        self.context.profiles.save(&save, sink).await
     }
 
     /// Copies the state's directory: what changes together in one moment, the caches beside it.
@@ -60,7 +66,7 @@ impl Driver {
         fail::fail_point!("checkpoint-frozen");
         let copied = {
             let (from, to) = (from.clone(), to.clone());
-            blocking(move || copy_tree(&from, &to, &is_cache)).await
+            blocking(move || copy_at_rest(&from, &to)).await
         };
         drop(frozen);
         let still = began.elapsed();
@@ -98,73 +104,18 @@ fn copy_caches(from: &Path, to: &Path) -> io::Result<()> {
     for cache in CACHES {
         let path = Path::new("user-data").join(cache.path);
         if from.join(&path).is_dir() {
-            copy_room(&from.join(&path), &to.join(&path), Path::new(""), &|_| false, Missing::Skipped)?;
+            copy_tree(&from.join(&path), &to.join(&path), &|_| false, Missing::Skipped)?;
         }
     }
     Ok(())
 }
 
-/// What a file that goes while it is copied means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    /// A fault: nothing moves.
-    Fault,
-    /// What caches do all the time.
-    Skipped,
-}
-
-fn copy_tree(from: &Path, to: &Path, skip: &dyn Fn(&Path) -> bool) -> io::Result<()> {
+fn copy_at_rest(from: &Path, to: &Path) -> io::Result<()> {
     // Written before the browser was held still; without it the copy is no state.
     if !from.join(FILE_NAME).is_file() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the portable state has not been written"));
     }
-    copy_room(from, to, Path::new(""), skip, Missing::Fault)
-}
-
-/// Copies directories and regular files, with their modification times, which tell the vault what has changed. Links,
-/// sockets and pipes are those of a running process, and are left out. The files are the browser's user's, who may put a
-/// link in a file's place at any time: none is followed.
-fn copy_room(
-    from: &Path,
-    to: &Path,
-    room: &Path,
-    skip: &dyn Fn(&Path) -> bool,
-    missing: Missing,
-) -> io::Result<()> {
-    std::fs::create_dir_all(to.join(room))?;
-    for entry in std::fs::read_dir(from.join(room))? {
-        let entry = entry?;
-        let path = room.join(entry.file_name());
-        if skip(&path) {
-            continue;
-        }
-        let kind = entry.file_type()?;
-        let copied = if kind.is_dir() {
-            copy_room(from, to, &path, skip, missing)
-        } else if kind.is_file() {
-            copy_file(&from.join(&path), &to.join(&path))
-        } else {
-            Ok(())
-        };
-        match copied {
-            Err(error) if missing == Missing::Skipped && error.kind() == io::ErrorKind::NotFound => {}
-            copied => copied?,
-        }
-    }
-    Ok(())
-}
-
-fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let mut source = File::from(rustix::fs::open(from, flags, Mode::empty())?);
-    let found = source.metadata()?;
-    if !found.is_file() {
-        return Ok(());
-    }
-    let mut copy = File::create_new(to)?;
-    io::copy(&mut source, &mut copy)?;
-    copy.set_times(FileTimes::new().set_modified(found.modified()?))
+    copy_tree(from, to, &is_cache, Missing::Fault)
 }
 
 #[cfg(test)]
@@ -181,7 +132,7 @@ mod tests {
             std::fs::write(path, "content").unwrap();
         }
         std::os::unix::fs::symlink("/etc/passwd", from.path().join("user-data/SingletonLock")).unwrap();
-        copy_tree(from.path(), &to, &is_cache).unwrap();
+        copy_at_rest(from.path(), &to).unwrap();
         let copy = to.join("user-data/Default/Cookies");
         assert_eq!(std::fs::read(&copy).unwrap(), b"content");
         let modified = |path: &Path| std::fs::metadata(path).unwrap().modified().unwrap();
@@ -195,6 +146,6 @@ mod tests {
     #[test]
     fn without_a_portable_state_there_is_nothing_to_copy() {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        assert!(copy_tree(from.path(), &to.path().join("copy"), &is_cache).is_err());
+        assert!(copy_at_rest(from.path(), &to.path().join("copy")).is_err());
     }
 }

@@ -133,7 +133,11 @@ impl Driver {
         request: &SessionRequest,
         ready: &mut oneshot::Sender<Result<SessionHandle, Refusal>>,
     ) -> Result<Live, Refusal> {
-        let major = self.context.browsers.major_version(request.browser.headless).await;
+        // Only files of another browser make its version matter.
+        let major = match &request.profile {
+            Some(_) => self.context.browsers.major_version(request.browser.headless).await,
+            None => None,
+        };
         let admission = match self.context.db.admit_session(self.admission(caller, request, major)).await? {
             Admitted::Yes(admission) => admission,
             Admitted::NotYet(blocked) => return Err(Refusal::Blocked(blocked)),

@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use roadstead_api::{NotRestored, RestoreReport, RestoredCounts};
 use roadstead_browser::{Browser, Build};
+use roadstead_devtools::commands::PageTarget;
 use roadstead_devtools::{CallError, Event, Mux};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -93,7 +94,10 @@ impl Restore<'_> {
         report: &mut RestoreReport,
     ) -> Result<(), CallError> {
         if self.tabs_by_browser {
-            report.restored.tabs = wait_for_tabs(mux, tabs.len()).await?;
+            let shown =
+                |pages: &[PageTarget]| pages.iter().filter(|page| origin_of(&page.url).is_some()).count();
+            let pages = wait_for_pages(mux, |pages| shown(pages) >= tabs.len()).await?;
+            report.restored.tabs = shown(&pages) as u64;
         } else {
             let blank = mux.first_page(CALL_TIMEOUT).await?;
             for (number, tab) in tabs.iter().enumerate() {
@@ -196,29 +200,10 @@ async fn restore_local_storage(
         .is_some_and(|(written, captured)| written > captured);
     let page = mux.open_page("about:blank", CALL_TIMEOUT).await?;
     let restored = put_local_storage(mux, &page, portable, files_are_newer, report).await;
-    let mut events = mux.subscribe();
     mux.close_page(&page, CALL_TIMEOUT).await?;
     // A client must not find it among the session's pages, and take it for the first.
-    wait_until_gone(mux, &page, &mut events).await?;
+    wait_for_pages(mux, |pages| pages.iter().all(|open| open.id != page)).await?;
     restored
-}
-
-/// Waits until a page that was asked to close is no page any more.
-async fn wait_until_gone(
-    mux: &Mux,
-    page: &str,
-    events: &mut broadcast::Receiver<Event>,
-) -> Result<(), CallError> {
-    let deadline = Instant::now() + PAGE_TIMEOUT;
-    while mux.pages(CALL_TIMEOUT).await?.iter().any(|target| target.id == page) {
-        // We were attached to it, and are told of its end; any other news is a reason to look again as well.
-        match tokio::time::timeout_at(deadline, events.recv()).await {
-            Err(_) => return Err(CallError::TimedOut),
-            Ok(Err(broadcast::error::RecvError::Closed)) => return Err(CallError::Closed),
-            Ok(_) => {}
-        }
-    }
-    Ok(())
 }
 
 async fn put_local_storage(
@@ -364,26 +349,28 @@ async fn open_tab(mux: &Mux, page: &str, tab: &Tab) -> Result<(), CallError> {
     }
 }
 
-/// Waits until the browser has brought its tabs back, and returns how many pages there are.
-async fn wait_for_tabs(mux: &Mux, wanted: usize) -> Result<u64, CallError> {
+/// Waits until the session's pages are as wanted, and returns them. One that takes too long is not waited for.
+async fn wait_for_pages(
+    mux: &Mux,
+    wanted: impl Fn(&[PageTarget]) -> bool,
+) -> Result<Vec<PageTarget>, CallError> {
     let deadline = Instant::now() + PAGE_TIMEOUT;
     let mut events = mux.subscribe();
     mux.call("Target.setDiscoverTargets", json!({"discover": true}), CALL_TIMEOUT).await?;
-    let found = loop {
+    let pages = loop {
         let pages = mux.pages(CALL_TIMEOUT).await?;
-        let found = pages.iter().filter(|page| origin_of(&page.url).is_some()).count();
-        if found >= wanted {
-            break found;
+        if wanted(&pages) {
+            break pages;
         }
         // Any news of a target is a reason to look again.
         match tokio::time::timeout_at(deadline, events.recv()).await {
-            Err(_) => break found,
+            Err(_) => break pages,
             Ok(Err(broadcast::error::RecvError::Closed)) => return Err(CallError::Closed),
             Ok(_) => {}
         }
     };
     mux.call("Target.setDiscoverTargets", json!({"discover": false}), CALL_TIMEOUT).await?;
-    Ok(found as u64)
+    Ok(pages)
 }
 
 /// When a directory's newest file was written.

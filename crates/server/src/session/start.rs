@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use roadstead_api::{RestoreReport, SessionId};
+use roadstead_api::SessionId;
 use roadstead_browser::{
     Browser, Build, Executables, LaunchError, LaunchOptions, UserId, Viewport, process_start_time,
 };
@@ -154,10 +154,18 @@ pub(super) async fn start(
         tabs_by_browser,
         state_dir: &state_dir,
     });
-    let report = hydrate(&browser, work, request, restore).await?;
-    let started = process_start_time(browser.pid()).unwrap_or(0);
+    let report = match restore {
+        Some(restore) => Some(restore.run(&browser).await.map_err(unresponsive)?),
+        None => None,
+    };
     let version = &browser.version().product;
-    context.db.session_running(id, version, browser.pid(), started, report.as_ref()).await?;
+    let started = process_start_time(browser.pid()).unwrap_or(0);
+    // Together: neither needs the other, and each waits for something else (a disk, a browser).
+    let (recorded, ordered) = tokio::join!(
+        context.db.session_running(id, version, browser.pid(), started, report.as_ref()),
+        give_orders(&browser, work, request, report.as_ref().is_some_and(|report| report.restored.tabs > 0)),
+    );
+    recorded.and(ordered)?;
     Ok(browser)
 }
 
@@ -193,18 +201,9 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| Error::internal("The session's files could not be prepared.", error))
 }
 
-/// Gives the browser what its files do not carry, and its orders.
-async fn hydrate(
-    browser: &Browser,
-    work: &WorkDir,
-    request: &SessionRequest,
-    restore: Option<Restore<'_>>,
-) -> Result<Option<RestoreReport>> {
+/// Gives the browser its orders. `tabs` tells whether it shows some that were brought back.
+async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest, tabs: bool) -> Result<()> {
     let mux = browser.mux();
-    let report = match restore {
-        Some(restore) => Some(restore.run(browser).await.map_err(unresponsive)?),
-        None => None,
-    };
     let downloads = work.downloads();
     mux.set_download_behavior(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
     if request.browser.disable_dialogs {
@@ -212,11 +211,17 @@ async fn hydrate(
     }
     if let Some(url) = &request.initial_url {
         // A page that does not load is the page's affair: the browser shows its error page, and the session is there.
-        if let Err(problem) = mux.navigate_first_page(url, NAVIGATION_TIMEOUT).await {
+        // It does not take the place of a tab that was asked for.
+        let shown = if tabs {
+            mux.open_page(url, NAVIGATION_TIMEOUT).await.map(drop)
+        } else {
+            mux.navigate_first_page(url, NAVIGATION_TIMEOUT).await
+        };
+        if let Err(problem) = shown {
             info!(error = %problem, "the initial URL did not answer in time");
         }
     }
-    Ok(report)
+    Ok(())
 }
 
 fn launch_failed(problem: &LaunchError) -> Error {
