@@ -1,6 +1,5 @@
 //! A place for the real program: a data dir, a site to log in to, and what a test does there again and again.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,22 +9,20 @@ use serde_json::{Value, json};
 
 use crate::cdp::Page;
 use crate::demo_site::{BrowserState, DemoSite};
-use crate::program::{Program, ProgramOptions, binary, wait_until};
+use crate::place::Place;
+use crate::program::{Program, ProgramOptions};
 
 /// A place for a data dir, and a site to log in to.
 #[derive(Debug)]
 pub struct Ground {
-    dir: tempfile::TempDir,
+    place: Place,
     site: DemoSite,
 }
 
 impl Ground {
     /// Makes an empty one.
     pub async fn new() -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        // As root the browser runs as another user, who must be able to walk here.
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
-        Ok(Self { dir, site: DemoSite::start("127.0.0.1:0".parse()?).await? })
+        Ok(Self { place: Place::new()?, site: DemoSite::start("127.0.0.1:0".parse()?).await? })
     }
 
     /// Returns the site.
@@ -35,7 +32,7 @@ impl Ground {
 
     /// Returns the data dir.
     pub fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.place.data()
     }
 
     /// Starts the program with the defaults.
@@ -70,13 +67,13 @@ impl Ground {
 
     /// Lists the directories of running sessions, and of those that are not cleaned up.
     pub fn work_dirs(&self) -> Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(self.data().join("work"))?;
+        let entries = std::fs::read_dir(self.place.work())?;
         Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
     }
 
     /// Waits until no session's files are left: they go once its end is published.
     pub async fn require_no_files(&self) -> Result<()> {
-        wait_until("no session's files are left", || self.work_dirs().is_ok_and(|dirs| dirs.is_empty())).await
+        self.place.require_no_files().await
     }
 
     /// Counts the snapshots in the vault.
@@ -109,14 +106,9 @@ impl Ground {
     }
 
     /// Runs a command of the program beside, or without, a server. Returns whether it succeeded, and what it printed.
-    pub fn command(&self, arguments: &[&str]) -> Result<(bool, String)> {
-        let output = std::process::Command::new(binary()?)
-            .args(arguments)
-            .arg("--data-dir")
-            .arg(self.data())
-            .output()?;
-        let printed = [output.stdout, output.stderr].concat();
-        Ok((output.status.success(), String::from_utf8(printed)?))
+    pub async fn command(&self, arguments: &[&str]) -> Result<(bool, String)> {
+        let (ended, printed) = self.place.command(arguments, "").await?;
+        Ok((ended.success(), printed))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod demo_site;
 pub mod fake_browser;
 pub mod ground;
 pub mod origins_site;
+pub mod place;
 pub mod program;
 pub mod server;
 pub mod torture;

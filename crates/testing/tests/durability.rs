@@ -40,7 +40,7 @@ async fn a_killed_server_loses_no_login() -> Result<()> {
     ground.require_all_kept(&program, "persisting").await?;
     ground.require_no_files().await?;
     program.stop().await?;
-    let (fine, printed) = ground.command(&["check", "--read-data"])?;
+    let (fine, printed) = ground.command(&["check", "--read-data"]).await?;
     ensure!(fine && printed.contains("1 profiles with 1 revisions: 0 problems"), "{printed}");
     Ok(())
 }
@@ -123,7 +123,7 @@ async fn a_save_that_fails_keeps_the_head_and_is_made_at_the_next_start() -> Res
         mended["status"] == "active" && mended["revision"] == 2,
         "what ended later stays the head: {mended}"
     );
-    let (_, revisions) = ground.command(&["profiles", "revisions", "p"])?;
+    let (_, revisions) = ground.command(&["profiles", "revisions", "p"]).await?;
     ensure!(revisions.lines().count() == 3 && revisions.contains("recovered"), "{revisions}");
     ground.require_no_files().await?;
     program.stop().await
@@ -140,7 +140,7 @@ async fn two_that_save_into_one_profile_both_get_their_revision() -> Result<()> 
     numbers.sort_unstable();
     ensure!(numbers == [Some(1), Some(2)], "{numbers:?}");
     ground.require_all_kept(&program, "p").await?;
-    let (fine, printed) = ground.command(&["profiles", "revisions", "p"])?;
+    let (fine, printed) = ground.command(&["profiles", "revisions", "p"]).await?;
     ensure!(fine && printed.lines().count() == 2, "{printed}");
     program.stop().await
 }
@@ -201,7 +201,7 @@ async fn keys_open_their_own_project_until_they_are_revoked() -> Result<()> {
     let ground = Ground::new().await?;
     let program = ground.program().await?;
     program.data(Method::POST, "/v1/profiles", Some(json!({"name": "mine"}))).await?;
-    let (_, key) = ground.command(&["keys", "create", "--project", "other", "--name", "theirs"])?;
+    let (_, key) = ground.command(&["keys", "create", "--project", "other", "--name", "theirs"]).await?;
     let ask = async |key: &str| {
         let url = format!("{}/v1/profiles/mine", program.url());
         Ok::<_, anyhow::Error>(
@@ -209,11 +209,11 @@ async fn keys_open_their_own_project_until_they_are_revoked() -> Result<()> {
         )
     };
     ensure!(ask(key.trim()).await? == StatusCode::NOT_FOUND);
-    let (_, listed) = ground.command(&["keys", "list"])?;
+    let (_, listed) = ground.command(&["keys", "list"]).await?;
     ensure!(!listed.contains(key.trim()), "a listing shows a key");
     let id =
         listed.lines().find(|line| line.contains("theirs")).and_then(|line| line.split_whitespace().next());
-    let (fine, printed) = ground.command(&["keys", "revoke", id.context("the key is listed")?])?;
+    let (fine, printed) = ground.command(&["keys", "revoke", id.context("the key is listed")?]).await?;
     ensure!(fine, "{printed}");
     ensure!(ask(key.trim()).await? == StatusCode::UNAUTHORIZED);
     program.stop().await
@@ -226,7 +226,7 @@ async fn the_doctor_starts_the_browsers_and_a_damaged_vault_is_found() -> Result
     let id = ground.log_in(&program, json!({"name": "p", "persist": true})).await?;
     end(&program, &id).await?;
     program.stop().await?;
-    let (fine, printed) = ground.command(&["doctor"])?;
+    let (fine, printed) = ground.command(&["doctor"]).await?;
     ensure!(fine && printed.contains("full Chromium starts"), "{printed}");
     let pack = largest_file(&ground.data().join("vault"))?;
     let mut bytes = std::fs::read(&pack)?;
@@ -234,7 +234,7 @@ async fn the_doctor_starts_the_browsers_and_a_damaged_vault_is_found() -> Result
     bytes[middle] ^= 1;
     std::fs::set_permissions(&pack, std::fs::Permissions::from_mode(0o600))?;
     std::fs::write(&pack, bytes)?;
-    let (fine, printed) = ground.command(&["check", "--read-data"])?;
+    let (fine, printed) = ground.command(&["check", "--read-data"]).await?;
     ensure!(!fine && printed.contains("\"p\""), "{printed}");
     Ok(())
 }

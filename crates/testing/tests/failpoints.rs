@@ -7,19 +7,17 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, StatusCode};
 use roadstead_testing::cdp::Page;
 use roadstead_testing::fake_browser::{self, Behaviour};
-use roadstead_testing::program::{Program, ProgramOptions, binary, wait_until};
+use roadstead_testing::place::Place;
+use roadstead_testing::program::{Program, ProgramOptions, wait_until};
 use roadstead_testing::torture::processes;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::process::Command;
 
 /// Edges of a session's life, from its start to its last receipt.
 const SAVE_EDGES: [&str; 9] = [
@@ -67,9 +65,9 @@ impl Action {
     }
 }
 
-/// A data dir, and the browser that is used on it.
-struct Place {
-    dir: TempDir,
+/// A place, and the browser that is used there.
+struct Scene {
+    place: Place,
     config: String,
 }
 
@@ -80,12 +78,9 @@ struct Told {
     digest: Option<String>,
 }
 
-impl Place {
+impl Scene {
     fn new(config: &str) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        // As root, browsers run as another user, who must be able to walk here.
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
-        Ok(Self { dir, config: config.to_owned() })
+        Ok(Self { place: Place::new()?, config: config.to_owned() })
     }
 
     /// Makes a place whose profile `p` has so many revisions; the cookies of each hold its number.
@@ -104,59 +99,40 @@ impl Place {
     fn copy(&self) -> Result<Self> {
         let copy = Self::new(&self.config)?;
         let mut command = std::process::Command::new("cp");
-        let copied = command.arg("-a").arg(self.data()).arg(copy.dir.path()).status()?;
+        let copied = command.arg("-a").arg(self.place.data()).arg(copy.place.path()).status()?;
         ensure!(copied.success(), "cp ended with {copied}");
         Ok(copy)
-    }
-
-    fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
-    }
-
-    fn work(&self) -> PathBuf {
-        self.data().join("work")
     }
 
     async fn start(&self, failpoints: &str) -> Result<Program> {
         let options = ProgramOptions {
             config: self.config.clone(),
-            log: Some(self.dir.path().join("log")),
+            log: Some(self.place.path().join("log")),
             failpoints: failpoints.to_owned(),
             ..ProgramOptions::default()
         };
-        Program::start(&self.data(), &options).await
-    }
-
-    /// Runs a command of the program; returns how it ended and what it printed.
-    async fn command(&self, arguments: &[&str], failpoints: &str) -> Result<(ExitStatus, String)> {
-        let mut command = Command::new(binary()?);
-        let command = command.args(arguments).arg("--data-dir").arg(self.data());
-        let output = command.env("ROADSTEAD_FAILPOINTS", failpoints).output().await?;
-        Ok((output.status, String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()))
+        Program::start(&self.place.data(), &options).await
     }
 
     async fn require_sound(&self) -> Result<()> {
-        let (ended, printed) = self.command(&["check", "--read-data"], "").await?;
+        let (ended, printed) = self.place.command(&["check", "--read-data"], "").await?;
         ensure!(ended.success() && printed.contains(" 0 problems"), "{printed}");
         Ok(())
     }
 
     async fn revisions(&self) -> Result<String> {
-        Ok(self.command(&["profiles", "revisions", "p"], "").await?.1)
+        Ok(self.place.command(&["profiles", "revisions", "p"], "").await?.1)
     }
 
     async fn require_nothing_left(&self) -> Result<()> {
-        let work = self.work();
-        wait_until("no session's files are left", || {
-            std::fs::read_dir(&work).is_ok_and(|mut entries| entries.next().is_none())
-        })
-        .await?;
+        self.place.require_no_files().await?;
+        let work = self.place.work();
         wait_until("no browser is left", || processes::left(&work, &[]).is_empty()).await
     }
 
     /// Reads the numbers in the cookies that a capture left.
     fn captured(&self) -> Result<Option<[usize; 2]>> {
-        for entry in std::fs::read_dir(self.work())? {
+        for entry in std::fs::read_dir(self.place.work())? {
             let Ok(text) = std::fs::read(entry?.path().join("state/portable.json")) else { continue };
             return Ok(numbers_in(&serde_json::from_slice(&text)?));
         }
@@ -214,12 +190,12 @@ async fn live(program: &Program, number: usize, checkpoint: bool) -> Result<Told
 
 /// Lives a session on a server that is armed, and waits until it has ended. Returns what was told, and whether it was killed.
 async fn live_armed(
-    place: &Place,
+    scene: &Scene,
     failpoints: &str,
     number: usize,
     checkpoint: bool,
 ) -> Result<(Told, bool)> {
-    let mut program = place.start(failpoints).await?;
+    let mut program = scene.start(failpoints).await?;
     let mut told = Told::default();
     // How it breaks off is the client's affair; what was told before counts.
     drop(live_until(&program, number, checkpoint, &mut told).await);
@@ -232,10 +208,10 @@ async fn live_armed(
 
 /// Requires that everything is there that was promised, on a server that starts without failpoints. `before` is the number in
 /// the profile's head before, `number` the one that the session set.
-async fn require_kept(place: &Place, told: &Told, before: Option<usize>, number: usize) -> Result<()> {
-    let captured = place.captured()?;
-    let program = place.start("").await?;
-    place.require_sound().await?;
+async fn require_kept(scene: &Scene, told: &Told, before: Option<usize>, number: usize) -> Result<()> {
+    let captured = scene.captured()?;
+    let program = scene.start("").await?;
+    scene.require_sound().await?;
     let live = program.data(Method::GET, "/v1/sessions/all/status", None).await?;
     ensure!(live["items"] == json!([]), "sessions that never ended: {live}");
     require_honest_ends(&program).await?;
@@ -252,7 +228,7 @@ async fn require_kept(place: &Place, told: &Told, before: Option<usize>, number:
             profile["status"] == "active" && profile["revision"] == receipt["revision"],
             "{profile} {receipt}"
         );
-        let listed = place.revisions().await?;
+        let listed = scene.revisions().await?;
         for digest in [receipt["digest"].as_str(), told.digest.as_deref()].into_iter().flatten() {
             ensure!(listed.contains(digest), "{digest} is not listed: {listed}");
         }
@@ -267,7 +243,7 @@ async fn require_kept(place: &Place, told: &Told, before: Option<usize>, number:
         ensure!(kept, "{found:?} instead of {expected:?}, {told:?}");
     }
     ensure!(before.is_none() || !profile["revision"].is_null(), "the head is gone: {profile}");
-    place.require_nothing_left().await?;
+    scene.require_nothing_left().await?;
     program.stop().await
 }
 
@@ -303,19 +279,19 @@ async fn look(program: &Program) -> Result<Option<[usize; 2]>> {
     Ok(found)
 }
 
-/// Kills the program at every passing of an edge, on copies of a place. Returns how often a life passes it.
+/// Kills the program at every passing of an edge, on copies of a scene. Returns how often a life passes it.
 async fn kill_at_every_passing(
-    base: &Place,
+    base: &Scene,
     edge: &str,
     before: Option<usize>,
     checkpoint: bool,
 ) -> Result<usize> {
     for passing in 1..=MANY {
-        let place = base.copy()?;
+        let scene = base.copy()?;
         let failpoints = Action::Kill.at(edge, passing);
         let number = before.unwrap_or(0) + 1;
-        let (told, killed) = live_armed(&place, &failpoints, number, checkpoint).await?;
-        require_kept(&place, &told, before, number).await.with_context(|| failpoints.clone())?;
+        let (told, killed) = live_armed(&scene, &failpoints, number, checkpoint).await?;
+        require_kept(&scene, &told, before, number).await.with_context(|| failpoints.clone())?;
         if !killed {
             ensure!(passing > 1, "{edge} is never passed (is the program built with failpoints?)");
             return Ok(passing - 1);
@@ -327,7 +303,7 @@ async fn kill_at_every_passing(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_ends_at_an_edge_of_a_save_loses_nothing() -> Result<()> {
     let tools = tempfile::tempdir()?;
-    let base = Place::with_revisions(&fake(tools.path())?, 1).await?;
+    let base = Scene::with_revisions(&fake(tools.path())?, 1).await?;
     for edge in SAVE_EDGES {
         kill_at_every_passing(&base, edge, Some(1), false).await?;
     }
@@ -337,7 +313,7 @@ async fn a_program_that_ends_at_an_edge_of_a_save_loses_nothing() -> Result<()> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_ends_while_it_makes_a_repository_loses_nothing() -> Result<()> {
     let tools = tempfile::tempdir()?;
-    let base = Place::with_revisions(&fake(tools.path())?, 0).await?;
+    let base = Scene::with_revisions(&fake(tools.path())?, 0).await?;
     let objects = kill_at_every_passing(&base, "vault-put", None, false).await?;
     ensure!(objects >= 5, "a key, a configuration, packs, an index and a snapshot are {objects} objects");
     kill_at_every_passing(&base, "vault-put-done", None, false).await?;
@@ -347,15 +323,15 @@ async fn a_program_that_ends_while_it_makes_a_repository_loses_nothing() -> Resu
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operation_that_fails_loses_nothing() -> Result<()> {
     let tools = tempfile::tempdir()?;
-    let base = Place::with_revisions(&fake(tools.path())?, 1).await?;
+    let base = Scene::with_revisions(&fake(tools.path())?, 1).await?;
     for edge in FALLIBLE_EDGES {
         let passings = kill_at_every_passing(&base, edge, Some(1), false).await?;
         for passing in 1..=passings {
-            let place = base.copy()?;
+            let scene = base.copy()?;
             let failpoints = Action::Fail.at(edge, passing);
-            let (told, killed) = live_armed(&place, &failpoints, 2, false).await?;
+            let (told, killed) = live_armed(&scene, &failpoints, 2, false).await?;
             ensure!(!killed, "{failpoints} killed it");
-            require_kept(&place, &told, Some(1), 2).await.with_context(|| failpoints.clone())?;
+            require_kept(&scene, &told, Some(1), 2).await.with_context(|| failpoints.clone())?;
         }
     }
     Ok(())
@@ -363,7 +339,7 @@ async fn an_operation_that_fails_loses_nothing() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_browser_is_recovered_from_the_edges_of_a_save() -> Result<()> {
-    let base = Place::with_revisions("", 1).await?;
+    let base = Scene::with_revisions("", 1).await?;
     for edge in BROWSER_EDGES {
         kill_at_every_passing(&base, edge, Some(1), false).await?;
     }
@@ -372,7 +348,7 @@ async fn a_real_browser_is_recovered_from_the_edges_of_a_save() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_ends_in_a_checkpoint_loses_nothing() -> Result<()> {
-    let base = Place::with_revisions("", 1).await?;
+    let base = Scene::with_revisions("", 1).await?;
     for edge in CHECKPOINT_EDGES {
         let passings = kill_at_every_passing(&base, edge, Some(1), true).await?;
         ensure!(passings == 1, "one checkpoint passes {edge} {passings} times");
@@ -381,25 +357,25 @@ async fn a_program_that_ends_in_a_checkpoint_loses_nothing() -> Result<()> {
 }
 
 /// Prunes a copy of a place with a failpoint armed. Returns whether the process was killed; nothing is missing either way.
-async fn prune_armed(base: &Place, failpoints: &str) -> Result<bool> {
-    let place = base.copy()?;
-    let config = place.dir.path().join("prune.toml");
+async fn prune_armed(base: &Scene, failpoints: &str) -> Result<bool> {
+    let scene = base.copy()?;
+    let config = scene.place.path().join("prune.toml");
     std::fs::write(&config, format!("[profile]\nkeep_last = {KEPT}\nkeep_days = 0\n"))?;
     let arguments = ["prune", "--config", config.to_str().context("a path of ours")?];
-    let before = place.revisions().await?;
+    let before = scene.revisions().await?;
     let kept: Vec<_> = before.lines().take(KEPT).filter_map(|line| line.split_whitespace().last()).collect();
-    let (ended, _) = place.command(&arguments, failpoints).await?;
+    let (ended, _) = scene.place.command(&arguments, failpoints).await?;
     let require_revisions = async || {
-        place.require_sound().await?;
-        let listed = place.revisions().await?;
+        scene.require_sound().await?;
+        let listed = scene.revisions().await?;
         ensure!(kept.iter().all(|digest| listed.contains(digest)), "{kept:?} are not all listed: {listed}");
         Ok(listed.lines().count())
     };
     require_revisions().await?;
-    let (again, printed) = place.command(&arguments, "").await?;
+    let (again, printed) = scene.place.command(&arguments, "").await?;
     ensure!(again.success(), "the next prune: {printed}");
     ensure!(require_revisions().await? == KEPT, "the next prune leaves more than it should");
-    let program = place.start("").await?;
+    let program = scene.start("").await?;
     ensure!(look(&program).await? == Some([REVISIONS; 2]), "the head has other cookies");
     program.stop().await?;
     Ok(ended.signal() == Some(Signal::KILL.as_raw()))
@@ -408,7 +384,7 @@ async fn prune_armed(base: &Place, failpoints: &str) -> Result<bool> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prune_that_ends_or_fails_at_an_edge_loses_nothing() -> Result<()> {
     let tools = tempfile::tempdir()?;
-    let base = Place::with_revisions(&fake(tools.path())?, REVISIONS).await?;
+    let base = Scene::with_revisions(&fake(tools.path())?, REVISIONS).await?;
     for edge in PRUNE_EDGES {
         let mut passings = 0;
         while prune_armed(&base, &Action::Kill.at(edge, passings + 1))

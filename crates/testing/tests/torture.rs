@@ -51,7 +51,7 @@ async fn a_disk_that_is_really_full_loses_nothing() -> Result<()> {
     ensure!(profile["status"] == "failed" && profile["revision"].is_null(), "{profile}");
     program.data(Method::DELETE, &format!("/v1/sessions/{}", text(&looked["id"])), None).await?;
     ground.require_all_kept(&program, "p").await?;
-    let (fine, printed) = ground.command(&["check", "--read-data"])?;
+    let (fine, printed) = ground.command(&["check", "--read-data"]).await?;
     ensure!(fine && printed.contains(" 0 problems"), "on the full disk: {printed}");
     program.stop().await?;
 
@@ -62,7 +62,7 @@ async fn a_disk_that_is_really_full_loses_nothing() -> Result<()> {
     ground.require_all_kept(&program, "second").await?;
     ground.require_no_files().await?;
     program.stop().await?;
-    let (fine, printed) = ground.command(&["check", "--read-data"])?;
+    let (fine, printed) = ground.command(&["check", "--read-data"]).await?;
     ensure!(fine && printed.contains("2 profiles with 2 revisions: 0 problems"), "{printed}");
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! One data dir that is tortured round after round, with its site, its server and its ledger.
 
 use std::fmt::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use super::ledger::Ledger;
 use super::processes;
 use crate::cdp::Page;
 use crate::demo_site::DemoSite;
+use crate::place::Place;
 use crate::program::{Program, ProgramOptions, binary, wait_until};
 
 /// How many revisions of a profile retention keeps in rounds that prune. In the others it keeps all.
@@ -27,7 +27,7 @@ pub const KEPT: usize = 2;
 /// Where rounds happen, one at a time.
 #[derive(Debug)]
 pub struct Ground {
-    dir: TempDir,
+    place: Place,
     /// Where to log in.
     pub site: DemoSite,
     /// What the data dir owes.
@@ -41,11 +41,8 @@ pub struct Ground {
 impl Ground {
     /// Makes an empty one.
     pub async fn new() -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("torture-").tempdir()?;
-        // As root the browser runs as another user, who must be able to walk here.
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
         Ok(Self {
-            dir,
+            place: Place::new()?,
             site: DemoSite::start("127.0.0.1:0".parse()?).await?,
             ledger: Ledger::default(),
             groups: Vec::new(),
@@ -55,12 +52,12 @@ impl Ground {
 
     /// Returns the data dir.
     pub fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.place.data()
     }
 
     /// Returns where running sessions' files are.
     pub fn work(&self) -> PathBuf {
-        self.data().join("work")
+        self.place.work()
     }
 
     /// Returns a session's state directory.
@@ -70,7 +67,7 @@ impl Ground {
 
     /// Returns a fresh directory for a checkout.
     pub fn scratch(&self) -> Result<TempDir> {
-        Ok(tempfile::tempdir_in(self.dir.path())?)
+        Ok(tempfile::tempdir_in(self.place.path())?)
     }
 
     /// Starts the server with these failpoints armed.
@@ -80,7 +77,7 @@ impl Ground {
 
     /// Starts `roadstead prune` beside the server, with these failpoints armed.
     pub fn prune(&self, failpoints: &str) -> Result<Child> {
-        let config = self.dir.path().join("prune.toml");
+        let config = self.place.path().join("prune.toml");
         std::fs::write(&config, format!("[profile]\nkeep_last = {KEPT}\nkeep_days = 0\n"))?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log())?;
         let mut command = Command::new(binary()?);
@@ -119,7 +116,7 @@ impl Ground {
     }
 
     fn log(&self) -> PathBuf {
-        self.dir.path().join("server.log")
+        self.place.path().join("server.log")
     }
 
     /// Starts a session. Returns its id and its DevTools URL.
@@ -154,11 +151,8 @@ impl Ground {
 
     /// Runs a command of the program and returns what it printed; it must succeed.
     pub async fn command(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(binary()?);
-        let output = command.args(arguments).arg("--data-dir").arg(self.data()).output().await?;
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "roadstead {}: {printed}{said}", arguments.join(" "));
+        let (ended, printed) = self.place.command(arguments, "").await?;
+        ensure!(ended.success(), "roadstead {}: {printed}", arguments.join(" "));
         Ok(printed)
     }
 
@@ -181,11 +175,8 @@ impl Ground {
 
     /// Waits until no session's files and no browser's processes are left.
     pub async fn require_nothing_left(&self) -> Result<()> {
+        self.place.require_no_files().await?;
         let work = self.work();
-        wait_until("no session's files are left", || {
-            std::fs::read_dir(&work).is_ok_and(|mut entries| entries.next().is_none())
-        })
-        .await?;
         wait_until("no browser's process is left", || processes::left(&work, &self.groups).is_empty())
             .await
             .with_context(|| format!("{:?}", processes::left(&work, &self.groups)))
@@ -195,7 +186,7 @@ impl Ground {
     pub fn keep(self, what: &str) -> Result<PathBuf> {
         let mut text = what.to_owned();
         write!(text, "\n\nWhat the data dir owes:\n{:#}\n", serde_json::to_value(&self.ledger)?)?;
-        let path = self.dir.keep();
+        let path = self.place.keep();
         write_description(&path, &text)?;
         Ok(path)
     }

@@ -1,11 +1,10 @@
 //! What every test here stands on: a site, a program whose browsers know it, and sessions on one profile.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use anyhow::{Result, bail, ensure};
 use reqwest::Method;
 use roadstead_testing::cdp::Page;
 use roadstead_testing::origins_site::OriginsSite;
+use roadstead_testing::place::Place;
 use roadstead_testing::program::{Program, ProgramOptions};
 use serde_json::{Value, json};
 
@@ -31,7 +30,7 @@ pub struct Pair {
 pub struct Ground {
     pub site: OriginsSite,
     program: Program,
-    _dir: tempfile::TempDir,
+    _place: Place,
 }
 
 /// A session whose end is saved into the profile.
@@ -42,14 +41,12 @@ pub struct Session {
 
 impl Ground {
     pub async fn new() -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        // As root the browser runs as another user, who must be able to walk here.
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
+        let place = Place::new()?;
         let site = OriginsSite::start().await?;
         let config = format!("[chromium]\nextra_args = {}\n", json!(site.chromium_args()));
         let options = ProgramOptions { config, ..ProgramOptions::default() };
-        let program = Program::start(&dir.path().join("data"), &options).await?;
-        Ok(Self { site, program, _dir: dir })
+        let program = Program::start(&place.data(), &options).await?;
+        Ok(Self { site, program, _place: place })
     }
 
     /// Starts a session on the profile, in the build that is asked for and no other.

@@ -22,7 +22,7 @@ pub struct Disk {
 
 /// What a path is to the server. Repositories are named by their directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Role {
     /// A pack of a repository.
     Pack(PathBuf),
     /// An index of a repository.
@@ -39,7 +39,7 @@ pub enum Place {
     Other,
 }
 
-impl Place {
+impl Role {
     /// Tells whether a receipt rests on it.
     pub fn is_promised(&self) -> bool {
         !matches!(self, Self::Staged | Self::Capture | Self::Other)
@@ -54,9 +54,9 @@ impl Disk {
     }
 
     /// Says what a path is.
-    pub fn place(&self, path: &Path) -> Place {
+    pub fn role(&self, path: &Path) -> Role {
         let Ok(path_in_data) = path.strip_prefix(&self.data) else {
-            return Place::Other;
+            return Role::Other;
         };
         let parts: Vec<_> = path_in_data.iter().map(|part| part.to_string_lossy()).collect();
         let staged = parts.last().is_some_and(|name| {
@@ -64,13 +64,13 @@ impl Disk {
         });
         let repository = || self.data.join("vault").join(&*parts[1]);
         match parts.iter().map(AsRef::as_ref).collect::<Vec<&str>>().as_slice() {
-            _ if staged => Place::Staged,
-            ["vault", _, "data", _, _, ..] => Place::Pack(repository()),
-            ["vault", _, "index", _] => Place::Index(repository()),
-            ["vault", _, "snapshots", _] => Place::Snapshot,
-            ["work", _, "state", "portable.json"] => Place::Capture,
-            [] | ["vault", ..] | ["root.key" | "roadstead.db-wal"] => Place::Needed,
-            _ => Place::Other,
+            _ if staged => Role::Staged,
+            ["vault", _, "data", _, _, ..] => Role::Pack(repository()),
+            ["vault", _, "index", _] => Role::Index(repository()),
+            ["vault", _, "snapshots", _] => Role::Snapshot,
+            ["work", _, "state", "portable.json"] => Role::Capture,
+            [] | ["vault", ..] | ["root.key" | "roadstead.db-wal"] => Role::Needed,
+            _ => Role::Other,
         }
     }
 
@@ -111,13 +111,13 @@ impl Disk {
     }
 
     /// Lists what is not flushed of the places that are asked for.
-    pub fn unflushed(&self, asked: impl Fn(&Place) -> bool) -> Vec<String> {
+    pub fn unflushed(&self, asked: impl Fn(&Role) -> bool) -> Vec<String> {
         let contents =
             self.files.iter().filter(|(_, flushed)| !**flushed).map(|(path, _)| (path, "contents"));
         let names = self.names.iter().map(|path| (path, "name"));
         contents
             .chain(names)
-            .filter(|(path, _)| asked(&self.place(path)))
+            .filter(|(path, _)| asked(&self.role(path)))
             .map(|(path, what)| format!("the {what} of {}", path.display()))
             .collect()
     }

@@ -15,16 +15,16 @@
 mod disk;
 mod trace;
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use roadstead_testing::fake_browser::{self, Behaviour};
+use roadstead_testing::place::Place;
 use roadstead_testing::program::{Program, ProgramOptions, wait_until};
 use serde_json::{Value, json};
 
-use self::disk::{Disk, Place};
+use self::disk::{Disk, Role};
 use self::trace::Operation;
 
 /// How many saves the profile gets, so that the prune has something to remove and to merge.
@@ -69,10 +69,9 @@ async fn traced_life(dir: &Path) -> Result<Vec<Operation>> {
 
 #[tokio::test]
 async fn whatever_was_promised_is_on_disk_at_every_moment() -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
-    let operations = traced_life(dir.path()).await?;
-    let data = dir.path().join("data").canonicalize()?;
+    let place = Place::new()?;
+    let operations = traced_life(place.path()).await?;
+    let data = place.data().canonicalize()?;
     let mut disk = Disk::new(&data);
     let mut seen = Seen::default();
     for operation in &operations {
@@ -91,20 +90,22 @@ async fn whatever_was_promised_is_on_disk_at_every_moment() -> Result<()> {
 /// What a power cut just before an operation takes effect would break, were the operation to reach the disk first.
 fn broken_promises(disk: &Disk, operation: &Operation) -> Vec<String> {
     match operation {
-        Operation::Receipt => disk.unflushed(Place::is_promised),
+        Operation::Receipt => disk.unflushed(Role::is_promised),
         Operation::Renamed { from, to } => {
-            let place = disk.place(to);
-            let mut broken = if place == Place::Other { Vec::new() } else { disk.unflushed_contents(from) };
-            if place == Place::Snapshot {
+            let role = disk.role(to);
+            let mut broken = if role == Role::Other { Vec::new() } else { disk.unflushed_contents(from) };
+            if role == Role::Snapshot {
                 let repository = to.ancestors().nth(2).expect("a snapshot lies in a repository").to_owned();
-                broken.extend(disk.unflushed(
-                    |place| matches!(place, Place::Pack(of) | Place::Index(of) if *of == repository),
-                ));
+                broken.extend(
+                    disk.unflushed(
+                        |role| matches!(role, Role::Pack(of) | Role::Index(of) if *of == repository),
+                    ),
+                );
             }
             broken
         }
-        Operation::Removed { path } => match disk.place(path) {
-            Place::Pack(repository) => disk.unflushed_removals(&repository),
+        Operation::Removed { path } => match disk.role(path) {
+            Role::Pack(repository) => disk.unflushed_removals(&repository),
             _ => Vec::new(),
         },
         Operation::Written { .. }
@@ -130,11 +131,11 @@ impl Seen {
         match operation {
             Operation::Receipt => self.receipts += 1,
             Operation::Renamed { to, .. } => {
-                self.snapshots += usize::from(disk.place(to) == Place::Snapshot);
-                self.captures += usize::from(disk.place(to) == Place::Capture);
+                self.snapshots += usize::from(disk.role(to) == Role::Snapshot);
+                self.captures += usize::from(disk.role(to) == Role::Capture);
             }
             Operation::Removed { path } => {
-                self.packs_removed += usize::from(matches!(disk.place(path), Place::Pack(_)));
+                self.packs_removed += usize::from(matches!(disk.role(path), Role::Pack(_)));
             }
             Operation::Flushed { .. } => self.flushes += 1,
             Operation::Written { .. } | Operation::Created { .. } | Operation::DirectoryMade { .. } => {}
