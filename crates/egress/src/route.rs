@@ -1,0 +1,19 @@
+//! The way that a listener's connections take.
+
+use std::sync::Arc;
+
+use crate::Exit;
+
+/// The way that a listener's connections take. There is never another way out: when it fails, the request fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Nothing goes out.
+    Closed {
+        /// A sentence for whoever reads the answer.
+        why: String,
+    },
+    /// From this machine, as the system routes it.
+    Direct,
+    /// Through an exit.
+    Exit(Arc<Exit>),
+}

@@ -1,0 +1,224 @@
+//! An upstream proxy: where it is and how to log in, parsed from what an operator or a caller wrote.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
+use crate::Host;
+
+/// How long a user name or password may be, in bytes: RFC 1929 has one byte for the length.
+const MAX_CREDENTIAL_BYTES: usize = 255;
+
+/// How to speak with a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// HTTP/1.1 in the clear.
+    Http,
+    /// HTTP/1.1 over TLS.
+    Https,
+    /// SOCKS 5; names are resolved by the proxy.
+    Socks5,
+}
+
+impl Scheme {
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+            Self::Socks5 => 1080,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Socks5 => "socks5",
+        })
+    }
+}
+
+/// A user name and a password. They are in no `Debug`, no message and no log, and wiped from memory when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    username: Zeroizing<String>,
+    password: Zeroizing<String>,
+}
+
+impl Credentials {
+    pub(crate) fn username(&self) -> &str {
+        &self.username
+    }
+
+    pub(crate) fn password(&self) -> &str {
+        &self.password
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(…)")
+    }
+}
+
+/// A proxy that an exit sends everything through. `Display` gives `socks5://host:1080`, never credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamProxy {
+    /// How to speak with it.
+    pub scheme: Scheme,
+    /// Where it is.
+    pub host: Host,
+    /// Never 0.
+    pub port: u16,
+    /// How to log in.
+    pub credentials: Option<Credentials>,
+    /// For `https`: certificates, in PEM, that are trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the operator configured it. The address of any other proxy is subject to the policy, like a target's.
+    pub trusted: bool,
+}
+
+/// Why a proxy's URL or its credentials cannot be used. No message repeats what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyUrlError {
+    /// Not one of ours.
+    #[error("the proxy's scheme is not one of http, https, socks5, socks5h")]
+    Scheme,
+    /// Neither a name nor an address.
+    #[error("the proxy's host is neither a name nor an address (an IPv6 address needs brackets)")]
+    Host,
+    /// Without a scheme there is no default port.
+    #[error("the proxy has no port: write host:port, or a URL such as http://host:port")]
+    NoPort,
+    /// Not a number from 1 to 65535.
+    #[error("the proxy's port is not a number from 1 to 65535")]
+    Port,
+    /// There is something behind the port.
+    #[error(
+        "the proxy's URL has a path, a query or a fragment (in a password, write '/', '?' and '#' as %2F, %3F and %23)"
+    )]
+    Trailer,
+    /// White space or control characters.
+    #[error("the proxy's URL has white space or control characters in it")]
+    Whitespace,
+    /// They cannot be sent.
+    #[error(
+        "the proxy's user name or password cannot be sent: each has at most 255 bytes of UTF-8 without control characters, the user name is not empty and has no ':'"
+    )]
+    Credentials,
+}
+
+impl UpstreamProxy {
+    /// Parses `http://`, `https://`, `socks5://` and `socks5h://` URLs and a bare `host:port`, which means http. User name and
+    /// password are percent-decoded. The result is not [`trusted`](Self::trusted).
+    pub fn parse(server: &str) -> Result<Self, ProxyUrlError> {
+        if server.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(ProxyUrlError::Whitespace);
+        }
+        let (scheme, rest) = match server.split_once("://") {
+            Some((scheme, rest)) => (Some(parse_scheme(scheme)?), rest),
+            None => (None, server),
+        };
+        let rest = if scheme.is_some() { rest.strip_suffix('/').unwrap_or(rest) } else { rest };
+        if rest.contains(['/', '?', '#', '\\']) {
+            return Err(ProxyUrlError::Trailer);
+        }
+        let (userinfo, place) = match rest.rsplit_once('@') {
+            Some((userinfo, place)) => (Some(userinfo), place),
+            None => (None, rest),
+        };
+        let (host, port) = split_port(place)?;
+        let port = match (port, scheme) {
+            (Some(port), _) => port,
+            (None, Some(scheme)) => scheme.default_port(),
+            (None, None) => return Err(ProxyUrlError::NoPort),
+        };
+        let host = Host::parse(host).map_err(|_| ProxyUrlError::Host)?;
+        let scheme = scheme.unwrap_or(Scheme::Http);
+        let proxy = Self { scheme, host, port, credentials: None, ca_file: None, trusted: false };
+        match userinfo {
+            None => Ok(proxy),
+            Some(userinfo) => {
+                let (username, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+                proxy.with_credentials(&*decode(username)?, &*decode(password)?)
+            }
+        }
+    }
+
+    /// Sets how to log in.
+    pub fn with_credentials(mut self, username: &str, password: &str) -> Result<Self, ProxyUrlError> {
+        let fits = |text: &str| text.len() <= MAX_CREDENTIAL_BYTES && !text.chars().any(char::is_control);
+        if username.is_empty() || username.contains(':') || !fits(username) || !fits(password) {
+            return Err(ProxyUrlError::Credentials);
+        }
+        self.credentials = Some(Credentials {
+            username: Zeroizing::new(username.to_owned()),
+            password: Zeroizing::new(password.to_owned()),
+        });
+        Ok(self)
+    }
+
+    /// Trusts the certificates in this file as well, besides the system's.
+    #[must_use]
+    pub fn with_ca_file(mut self, ca_file: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(ca_file.into());
+        self
+    }
+
+    /// Says that the operator configured it, so it may be on a private address.
+    #[must_use]
+    pub fn trusted(mut self) -> Self {
+        self.trusted = true;
+        self
+    }
+}
+
+impl fmt::Display for UpstreamProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
+    }
+}
+
+fn parse_scheme(scheme: &str) -> Result<Scheme, ProxyUrlError> {
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" => Ok(Scheme::Http),
+        "https" => Ok(Scheme::Https),
+        "socks5" | "socks5h" => Ok(Scheme::Socks5),
+        _ => Err(ProxyUrlError::Scheme),
+    }
+}
+
+/// Splits `host:port`, minding the colons of an IPv6 address.
+fn split_port(place: &str) -> Result<(&str, Option<u16>), ProxyUrlError> {
+    let after_host = place.rfind(']').map_or(0, |bracket| bracket + 1);
+    let Some(colon) = place[after_host..].find(':') else {
+        return if after_host == 0 || after_host == place.len() {
+            Ok((place, None))
+        } else {
+            Err(ProxyUrlError::Host)
+        };
+    };
+    let (host, port) = (&place[..after_host + colon], &place[after_host + colon + 1..]);
+    if host.is_empty() || (after_host > 0 && colon > 0) || (after_host == 0 && port.contains(':')) {
+        return Err(ProxyUrlError::Host);
+    }
+    // `u16::from_str` would take a sign.
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ProxyUrlError::Port);
+    }
+    match port.parse() {
+        Ok(port) if port > 0 => Ok((host, Some(port))),
+        _ => Err(ProxyUrlError::Port),
+    }
+}
+
+fn decode(text: &str) -> Result<Zeroizing<String>, ProxyUrlError> {
+    match percent_decode_str(text).decode_utf8() {
+        Ok(text) => Ok(Zeroizing::new(text.into_owned())),
+        Err(_) => Err(ProxyUrlError::Credentials),
+    }
+}
