@@ -1,6 +1,7 @@
 // The server under measurement: the release binary, an empty data dir, its REST API, and Playwright over `cdp_url`.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
@@ -12,7 +13,11 @@ export class Roadstead {
   static async start(dataDir) {
     const server = new Roadstead();
     const env = { ...process.env, ROADSTEAD_API_KEY: KEY, RUST_LOG: 'warn' };
-    server.child = spawn(BINARY, ['serve', '--listen', '127.0.0.1:0', '--data-dir', dataDir], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    // The site that is measured with is on loopback, where browsers may not go unless they are let.
+    const config = `${dataDir}.toml`;
+    await writeFile(config, '[egress]\nallow = ["127.0.0.0/8"]\n');
+    const args = ['serve', '--listen', '127.0.0.1:0', '--data-dir', dataDir, '--config', config];
+    server.child = spawn(BINARY, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
     server.exited = once(server.child, 'exit');
     const [line] = await once(server.child.stdout.setEncoding('utf8'), 'data');
     server.url = /http:\S+/.exec(line)[0];

@@ -1,6 +1,7 @@
 //! The wire: request and response types, ids and names of the HTTP API, with their serde and OpenAPI derives. No I/O.
 
 pub mod envelope;
+pub mod exit;
 pub mod ids;
 mod object;
 pub mod profile;
@@ -11,13 +12,16 @@ pub mod session;
 pub mod session_create;
 
 pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
+pub use exit::{Exit, ExitCheck};
 pub use ids::{ApiKeyId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};
-pub use profile::{Profile, ProfileChanged, ProfileCreateRequest, ProfileFacts, ProfileUpdateRequest};
+pub use profile::{
+    Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,
+};
 pub use receipt::{Captured, CookieCounts, DroppedCache, HeldBack, Receipt, SaveOutcome, SavedRevision};
 pub use restore::{NotRestored, RestoreReport, RestoredCounts};
 pub use revision::{CheckpointRequest, Revision};
 pub use session::{
     AllSessionsEnded, SessionCreated, SessionDetails, SessionEnded, SessionList, SessionListItem,
-    SessionPageItem, SessionProfile, SessionStatusItem, SessionTags, SessionTagsChanged, SessionTagsRequest,
+    SessionPageItem, SessionProfile, SessionProxy, SessionProxyChanged, SessionStatusItem, SessionTags, SessionTagsChanged, SessionTagsRequest,
 };
-pub use session_create::SessionCreateRequest;
+pub use session_create::{ProxyConfig, SessionCreateRequest};

@@ -1,5 +1,7 @@
 //! What the API takes and tells about profiles.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,8 +22,11 @@ pub struct ProfileCreateRequest {
     /// A running session, which is saved into the profile when it ends. Required when `source` is `session`.
     #[schema(format = Uuid)]
     pub session_id: Option<String>,
-    /// An address of its own. Not implemented: true is refused with 501.
+    /// Reserves one of the server's exits for this profile alone, until it is deleted: 501 when the server has none, 503 when
+    /// all are taken.
     pub dedicated_sticky_ip: Option<bool>,
+    /// Which exit, by name; 409 when it is taken. Only with `dedicated_sticky_ip`.
+    pub exit: Option<String>,
 }
 
 /// A change to a profile. What is absent stays.
@@ -35,8 +40,11 @@ pub struct ProfileUpdateRequest {
     /// A running session, which is saved into the profile as well when it ends.
     #[schema(format = Uuid)]
     pub session_id: Option<String>,
-    /// An address of its own. Not implemented: true is refused with 501.
+    /// Reserves one of the server's exits for this profile if it has none yet. False changes nothing: an exit is given back
+    /// when its profile is deleted.
     pub dedicated_sticky_ip: Option<bool>,
+    /// Which exit, by name; 409 when it is taken. Only with `dedicated_sticky_ip`.
+    pub exit: Option<String>,
 }
 
 /// A profile.
@@ -63,6 +71,18 @@ pub struct ProfileChanged {
     pub facts: ProfileFacts,
 }
 
+/// The exit that is reserved for a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ProfileExit {
+    /// Its name in the server's configuration.
+    #[schema(example = "berlin-1")]
+    pub name: String,
+    /// The address that sites see, once it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "203.0.113.7")]
+    pub address: Option<IpAddr>,
+}
+
 /// What is known of a profile besides its status, for which two answers have two words.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ProfileFacts {
@@ -81,8 +101,11 @@ pub struct ProfileFacts {
     /// Why the latest save failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
-    /// Whether it has an address of its own.
+    /// Whether it has an exit of its own, which all its sessions use.
     pub dedicated_sticky_ip: bool,
+    /// That exit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<ProfileExit>,
     /// Its head's number, from 1; absent while it holds nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,

@@ -3,6 +3,8 @@
 //! Each shape is a superset of the published one. Where that one calls the same thing by different names (`id` here,
 //! `session_id` there), ours has both everywhere.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -49,8 +51,14 @@ pub struct SessionDetails {
     pub configuration: Value,
     /// Always false: there is no playground here.
     pub playground: bool,
-    /// Bytes through a proxy.
+    /// The bytes that its browser sent and received, over whatever way out.
     pub proxy_bytes: u64,
+    /// The requests that its browser made: each plain one, and each tunnel, which may carry any number.
+    pub requests: u64,
+    /// The hosts that its browser asked for, sorted; at most 1,000.
+    pub domains: Vec<String>,
+    /// Its way out to the network.
+    pub proxy: SessionProxy,
     /// Tokens that an agent used; always empty.
     #[schema(value_type = Object)]
     pub tokens: Map<String, Value>,
@@ -81,6 +89,40 @@ pub struct SessionDetails {
     pub api_key_name: String,
     /// What its saves returned.
     pub receipts: Vec<Receipt>,
+}
+
+/// A session's way out to the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SessionProxy {
+    /// Whether there is a proxy or an exit; false is the direct way.
+    pub active: bool,
+    /// How it was chosen: `dedicated_sticky_ip` (the profile's own exit), `anchor_proxy` (by place), `exit` (by name),
+    /// `default_exit` (the server's), or `custom` (a proxy of the caller's).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<&'static str>,
+    /// The exit's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "berlin-1")]
+    pub exit: Option<String>,
+    /// The address that sites see, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "203.0.113.7")]
+    pub address: Option<IpAddr>,
+    /// Why the last request that failed on its way out did. A page of its own shows it too, except where a page over https is
+    /// asked for: there Chromium only says that the tunnel failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_problem: Option<String>,
+}
+
+/// A session's way out after a change.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SessionProxyChanged {
+    /// Always `success`.
+    pub status: ChangeStatus,
+    /// The session.
+    pub session_id: SessionId,
+    /// Its way out from now on.
+    pub proxy: SessionProxy,
 }
 
 /// The profile that a session was started from.
@@ -119,10 +161,12 @@ pub struct SessionListItem {
     pub recording: bool,
     /// Always 0: there are no credits here.
     pub used_credits: u64,
-    /// Bytes through a proxy.
+    /// The bytes that its browser sent and received, over whatever way out.
     pub proxy_bytes: u64,
-    /// The kind of its proxy.
-    pub proxy_type: Option<String>,
+    /// The requests that its browser made: each plain one, and each tunnel, which may carry any number.
+    pub requests: u64,
+    /// How its way out was chosen, as in [`SessionProxy`]; null when it is the direct one.
+    pub proxy_type: Option<&'static str>,
     /// Steps that an agent took; always 0.
     pub steps: u64,
     /// How long it has lived, or lived, in seconds.
@@ -143,10 +187,11 @@ pub struct SessionListItem {
     pub task_executions_count: u64,
     /// The name of the key that created it.
     pub api_key_name: String,
-    /// The address that sites see; unknown.
-    pub browser_ip: Option<String>,
-    /// The domains it visited; not observed.
-    pub domains: Option<Vec<String>>,
+    /// The address that sites see, where it is known.
+    #[schema(value_type = Option<String>)]
+    pub browser_ip: Option<IpAddr>,
+    /// The hosts that its browser asked for, sorted; at most 1,000.
+    pub domains: Vec<String>,
     /// The name of the profile that it was started from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile_name: Option<String>,

@@ -39,7 +39,7 @@ pub struct SessionConfig {
     /// Video recording. Accepted; there are no recordings yet.
     #[serde(default, deserialize_with = "object::optional")]
     pub recording: Option<Toggle>,
-    /// The way out to the network. Not implemented: an active one is refused with 501.
+    /// The way out to the network: it overrides the profile's own exit and the server's default one.
     #[serde(default, deserialize_with = "object::optional")]
     pub proxy: Option<ProxyConfig>,
     /// When the session ends by itself.
@@ -137,24 +137,31 @@ pub struct LiveViewConfig {
     pub one_time_url: Option<bool>,
 }
 
-/// A proxy: the service's own by place, or a custom one by address. One type holds both, told apart by `type`.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+/// The way out to the network: the server's exits by place or name, or a proxy of your own by address. One type holds all
+/// three, told apart by `type`.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 pub struct ProxyConfig {
-    /// Whether it is used.
-    pub active: bool,
-    /// `anchor_proxy` (or one of its older names) or `custom`.
+    /// Whether it is used; true by default. False means the direct way, also for a profile that has an exit of its own.
+    pub active: Option<bool>,
+    /// `anchor_proxy` (or one of its older names), `custom`, or `exit`. Without one, `server` makes it `custom`, `exit` makes it
+    /// `exit`, and anything else is `anchor_proxy`.
+    #[schema(example = "custom")]
     pub r#type: Option<String>,
-    /// The country to appear in, two letters.
+    /// The country to appear in, two letters: an exit with that label.
+    #[schema(example = "de")]
     pub country_code: Option<String>,
-    /// The region to appear in.
+    /// The region to appear in: an exit with that label.
     pub region: Option<String>,
-    /// The city to appear in; needs a region.
+    /// The city to appear in: an exit with that label. Ignored without a region.
     pub city: Option<String>,
-    /// A custom proxy's address, `PROTOCOL://HOST:PORT`.
+    /// The name of an exit of the server.
+    pub exit: Option<String>,
+    /// A proxy of your own: `http://`, `https://` or `socks5://HOST:PORT`, or `HOST:PORT` for http.
+    #[schema(example = "socks5://proxy.example.com:1080")]
     pub server: Option<String>,
-    /// A custom proxy's user.
+    /// Your proxy's user.
     pub username: Option<String>,
-    /// A custom proxy's password. It is never echoed.
+    /// Your proxy's password. It is never echoed.
     #[schema(value_type = Option<String>, format = Password)]
     pub password: Option<Secret>,
 }
@@ -300,7 +307,8 @@ mod tests {
             json!({"browser": {"viewport": {"width": 1440.5}}}),
             json!({"session": {"tags": "one"}}),
             json!({"session": {"tags": [null]}}),
-            json!({"session": {"proxy": {"type": "custom"}}}),
+            json!({"session": {"proxy": {"active": "yes"}}}),
+            json!({"session": {"proxy": true}}),
         ] {
             assert!(read(body.clone()).is_err(), "{body}");
         }

@@ -1,5 +1,6 @@
 //! What a browser is launched with. Plain data: nothing here looks at the machine.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub struct LaunchOptions {
     pub sandbox: bool,
     /// The user that the browser runs as, if not ours. Needs a server that runs as root.
     pub run_as: Option<UserId>,
+    /// The proxy that all its traffic goes through, loopback included. `None` is the network itself, for trials and tests.
+    pub proxy: Option<SocketAddr>,
     /// Whether full Chromium opens the tabs that were open when it last closed, with their history and session storage,
     /// instead of a blank page. The headless shell has no such thing.
     pub restore_tabs: bool,

@@ -43,6 +43,7 @@ fn options(build: Build, room: &Path) -> LaunchOptions {
         display: None,
         sandbox: true,
         run_as: is_root().then_some(NOBODY),
+        proxy: None,
         restore_tabs: false,
         extra_args: Vec::new(),
         launch_timeout: LIMIT,

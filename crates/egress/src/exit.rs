@@ -58,6 +58,14 @@ impl fmt::Display for ExitName {
     }
 }
 
+impl std::str::FromStr for ExitName {
+    type Err = InvalidExitName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
+}
+
 /// A way out to the network that has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {

@@ -9,12 +9,14 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rustix::fs::{FlockOperation, flock};
 use tokio_util::task::TaskTracker;
 
+use roadstead_egress::Egress;
 use roadstead_vault::{RootKey, Vault};
 
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::Result;
+use crate::exits::Exits;
 use crate::lifecycle::Lifecycle;
 use crate::profile::Profiles;
 use crate::session::{BrowserSetup, Sessions, WorkRoot};
@@ -105,6 +107,7 @@ struct Parts {
     config: Config,
     db: Db,
     sessions: Sessions,
+    exits: Exits,
     profiles: Profiles,
     lifecycle: Lifecycle,
     metrics: PrometheusHandle,
@@ -122,6 +125,8 @@ impl App {
         let db = data_dir.database().await?;
         let profiles =
             Profiles::new(db.clone(), data_dir.vault()?, config.profile.clone(), lifecycle.clone());
+        let egress = Egress::new(config.egress.policy.clone());
+        let exits = Exits::new(egress, config.egress.clone(), db.clone());
         let work = WorkRoot::open(data_dir.path(), browsers.run_as)?;
         let sessions = Sessions::new(
             db.clone(),
@@ -129,6 +134,7 @@ impl App {
             lifecycle.clone(),
             work,
             browsers,
+            exits.clone(),
             config.sessions.clone(),
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;
@@ -137,6 +143,7 @@ impl App {
             config,
             db,
             sessions,
+            exits,
             profiles,
             lifecycle,
             metrics,
@@ -158,6 +165,11 @@ impl App {
     /// Returns the registry of sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+
+    /// Returns the ways out to the network.
+    pub fn exits(&self) -> &Exits {
+        &self.0.exits
     }
 
     /// Returns what may be done with profiles.

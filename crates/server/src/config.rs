@@ -1,16 +1,19 @@
 //! Configuration: one struct per section of `roadstead.toml`, parsed into valid domain types.
 //!
 //! A key arrives with the feature that it steers. An unknown key is an error that names it, since a misspelt limit that
-//! is silently ignored is worse than a server that does not start. Nothing here holds a secret.
+//! is silently ignored is worse than a server that does not start. The only secrets are the passwords of proxies: no `Debug` and
+//! no error tells them.
 
+mod egress;
 mod extra_arg;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
+pub use self::egress::{EgressConfig, ExitConfig};
 pub use self::extra_arg::ExtraArg;
 
 /// The whole configuration; every section has defaults, so an empty file is a valid one.
@@ -25,6 +28,8 @@ pub struct Config {
     pub chromium: ChromiumConfig,
     /// How large profiles may be, and which of their revisions are kept.
     pub profile: ProfileConfig,
+    /// Where browsers may go, and over which exits.
+    pub egress: EgressConfig,
 }
 
 /// `[server]`
@@ -167,7 +172,7 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text)?;
+        let config: Self = toml::from_str(text).map_err(|error| readable(&error, text))?;
         let sessions = &config.sessions;
         if !(1..=MAX_CONCURRENT).contains(&sessions.max_concurrent) {
             bail!("sessions.max_concurrent must be between 1 and {MAX_CONCURRENT}");
@@ -188,6 +193,17 @@ impl Config {
     }
 }
 
+/// Says what is wrong with a file, and on which line. The library's own message shows the line, which may hold a password.
+fn readable(error: &toml::de::Error, text: &str) -> anyhow::Error {
+    let Some(span) = error.span() else {
+        return anyhow!("{}", error.message());
+    };
+    let before = text.get(..span.start).unwrap_or(text);
+    let line = text.lines().nth(before.matches('\n').count()).unwrap_or_default();
+    let key = line.split_once('=').map(|(key, _)| format!(" ({})", key.trim())).unwrap_or_default();
+    anyhow!("line {}{key}: {}", before.matches('\n').count() + 1, error.message())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +214,8 @@ mod tests {
             ("[sessions]\nmax_concurent = 3", "max_concurent"),
             ("[sesions]\nmax_concurrent = 3", "sesions"),
             ("egress = 1", "egress"),
+            ("[egress]\nalow = []", "alow"),
+            ("[[egress.exits]]\nname = \"a\"\nkind = \"proxy\"\nurll = \"x\"", "urll"),
         ] {
             let error = format!("{:#}", Config::parse(text).unwrap_err());
             assert!(error.contains(key), "{error}");

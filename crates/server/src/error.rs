@@ -40,6 +40,9 @@ pub enum Error {
     /// The server cannot do it now, and may later: it is shutting down, or no browser starts.
     #[error("{0}")]
     Unavailable(String),
+    /// A way out to the network does not work, or is not what it should be; says which and why.
+    #[error("{0}")]
+    WayOutFailed(String),
     /// A browser or the vault did not do in time what it was asked to.
     #[error("{0}")]
     Timeout(String),
@@ -63,6 +66,8 @@ pub const PROFILE_NOT_FOUND: Error = Error::NotFound("Profile not found.");
 pub const SESSION_UNREACHABLE: Error = Error::NotFound("Session not found or unreachable.");
 /// A revision that the profile does not have, or no longer.
 pub const REVISION_NOT_FOUND: Error = Error::NotFound("Revision not found.");
+/// An exit that the configuration does not have.
+pub const EXIT_NOT_FOUND: Error = Error::NotFound("Exit not found.");
 /// `Session not found.`, as the API words it.
 pub const SESSION_NOT_FOUND: Error = Error::NotFound("Session not found.");
 

@@ -8,12 +8,13 @@
 //! | [`cli`] | the program's commands, and what they print |
 //! | [`http`] | every route, the API's envelopes, keys at the door, WebSockets |
 //! | [`session`] | one task per session owns a browser from its start to its last receipt |
+//! | [`exits`] | the ways out to the network, and whether each works |
 //! | [`profile`] | checks revisions out, saves sessions' files, publishes revisions |
 //! | [`db`] | who wins, what is known, in SQLite |
 //!
 //! Beside them: [`app`] puts the parts together, [`config`] reads the configuration, [`lifecycle`] stops the program,
 //! [`error`] is the one error, [`keys`] makes and recognises API keys, [`clock`] is the one wall clock. Below, each in a
-//! crate of its own: `roadstead-browser` (one Chromium), `roadstead-devtools` (its pipe, for many clients),
+//! crate of its own: `roadstead-browser` (one Chromium), `roadstead-egress` (the proxy that it goes through), `roadstead-devtools` (its pipe, for many clients),
 //! `roadstead-vault` (revisions' bytes) and `roadstead-api` (the wire's types).
 
 pub mod app;
@@ -23,6 +24,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod exits;
 #[cfg(feature = "failpoints")]
 pub mod failpoints;
 pub mod http;
@@ -59,6 +61,7 @@ pub async fn run(
     let app = App::build(config, data_dir, lifecycle.clone()).await?;
     ensure_key(&app, first_key).await?;
     let address = listener.local_addr().context("failed to read the listener's address")?;
+    app.exits().refuse_always(address);
     announce(address)?;
     info!(%address, data_dir = %app.data_dir().path().display(), "serving");
     let listener = listener.tap_io(|stream| {

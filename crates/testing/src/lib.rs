@@ -10,3 +10,5 @@ pub mod place;
 pub mod program;
 pub mod server;
 pub mod torture;
+pub mod upstream;
+pub mod witness;

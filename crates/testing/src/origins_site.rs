@@ -1,14 +1,15 @@
 //! A site of several origins, for tests of what a browser keeps apart: subdomains, other sites, http beside https.
 //!
 //! Every name below `example` is served, over https with a certificate made at the start and over http, at the default
-//! ports as the browser sees them: [`OriginsSite::chromium_args`] maps the names and accepts that one key. Unlike a
-//! browser that ignores all certificate errors, one that trusts a key honours Strict-Transport-Security and keeps what
+//! ports as the browser sees them: [`OriginsSite::config`] makes a proxy of the site's own the server's default exit, which
+//! leads every name there, and has the browser accept that one key. Unlike a browser that ignores all certificate errors, one that trusts a key honours Strict-Transport-Security and keeps what
 //! it fetched. A name of `localhost` would not do: it is secure without TLS, and has no HSTS.
 //!
 //! The site decides nothing: a test says by the query what is to be set, and reads from [`OriginsSite::requests`] what
 //! the browser sent. [`OriginsSite`] owns the listeners and the record.
 
 mod tls;
+mod way_in;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -27,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use self::tls::{Identity, TlsListener};
+use self::way_in::WayIn;
 
 /// A year, in seconds: long enough to be kept, as Chromium sees it.
 const YEAR_SECONDS: u32 = 365 * 24 * 60 * 60;
@@ -34,11 +36,12 @@ const YEAR_SECONDS: u32 = 365 * 24 * 60 * 60;
 /// A running site on two loopback ports; it stops when dropped.
 #[derive(Debug)]
 pub struct OriginsSite {
-    http: SocketAddr,
-    https: SocketAddr,
+    way_in: SocketAddr,
     key_digest: String,
     record: Arc<Record>,
     servers: Vec<JoinHandle<io::Result<()>>>,
+    /// It outlives the servers: a site that is down is not a server without a way out.
+    names: JoinHandle<io::Result<()>>,
 }
 
 /// One request, as the site got it.
@@ -74,16 +77,20 @@ impl OriginsSite {
             tokio::spawn(async move { axum::serve(plain, over_http).await }),
             tokio::spawn(async move { axum::serve(sealed, over_https).await }),
         ];
-        Ok(Self { http, https, key_digest, record, servers })
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let way_in = listener.local_addr()?;
+        let names = tokio::spawn(WayIn { http, https }.serve(listener));
+        Ok(Self { way_in, key_digest, record, servers, names })
     }
 
-    /// Returns the Chromium arguments under which a browser finds the site, and trusts its key.
-    pub fn chromium_args(&self) -> [String; 2] {
-        let (http, https) = (self.http, self.https);
-        [
-            format!("--host-resolver-rules=MAP *.example:80 {http},MAP *.example:443 {https}"),
-            format!("--ignore-certificate-errors-spki-list={}", self.key_digest),
-        ]
+    /// Returns the server's configuration under which a browser finds the site, and trusts its key.
+    pub fn config(&self) -> String {
+        format!(
+            "[chromium]\nextra_args = [\"--ignore-certificate-errors-spki-list={}\"]\n\
+             [egress]\ndefault_exit = \"site\"\n\
+             [[egress.exits]]\nname = \"site\"\nkind = \"proxy\"\nurl = \"http://{}\"\n",
+            self.key_digest, self.way_in
+        )
     }
 
     /// Returns every request so far, in the order of their arrival.
@@ -112,7 +119,7 @@ impl OriginsSite {
 
 impl Drop for OriginsSite {
     fn drop(&mut self) {
-        for server in &self.servers {
+        for server in self.servers.iter().chain([&self.names]) {
             server.abort();
         }
     }

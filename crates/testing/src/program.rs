@@ -31,7 +31,8 @@ pub struct Program {
 /// How to start a [`Program`].
 #[derive(Clone, Debug, Default)]
 pub struct ProgramOptions {
-    /// The text of `roadstead.toml`; it is written beside the data dir.
+    /// The text of `roadstead.toml`; it is written beside the data dir. One without `[egress]` lets browsers reach loopback,
+    /// where the tests' sites are.
     pub config: String,
     /// Where standard error goes; the test's own when absent.
     pub log: Option<PathBuf>,
@@ -50,6 +51,9 @@ pub fn binary() -> Result<PathBuf> {
     let found = test.ancestors().map(|dir| dir.join("roadstead")).find(|path| path.is_file());
     found.context("the program is not built: run `cargo build --workspace` first, or set ROADSTEAD_BIN")
 }
+
+/// What lets browsers reach sites on loopback.
+pub const LOOPBACK_ALLOWED: &str = "[egress]\nallow = [\"127.0.0.0/8\"]\n";
 
 /// The calls that a trace holds: all that change files, and all that answer clients.
 const TRACED: &str = "openat,creat,mkdir,mkdirat,write,writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,copy_file_range,\
@@ -70,7 +74,8 @@ impl Program {
     /// Starts the program on a free port and waits until it says that it is ready.
     pub async fn start(data_dir: &Path, options: &ProgramOptions) -> Result<Self> {
         let config = data_dir.with_extension("toml");
-        std::fs::write(&config, &options.config)?;
+        let egress = if options.config.contains("[egress]") { "" } else { LOOPBACK_ALLOWED };
+        std::fs::write(&config, format!("{}\n{egress}", options.config))?;
         let log = match &options.log {
             Some(path) => std::fs::OpenOptions::new().create(true).append(true).open(path)?.into(),
             None => Stdio::inherit(),

@@ -46,6 +46,7 @@ impl Room {
             display: None,
             sandbox: true,
             run_as: None,
+            proxy: None,
             restore_tabs: false,
             extra_args: vec![format!("--fake-mode={mode}")],
             launch_timeout: PATIENCE,

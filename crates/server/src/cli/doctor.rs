@@ -154,6 +154,7 @@ async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) ->
         display: None,
         sandbox: browsers.sandbox,
         run_as: browsers.run_as,
+        proxy: None,
         restore_tabs: false,
         extra_args: browsers.extra_args.clone(),
         launch_timeout: browsers.launch_timeout,

@@ -5,6 +5,7 @@
 
 mod check;
 mod doctor;
+mod exits;
 mod keys;
 mod profiles;
 mod prune;
@@ -66,6 +67,9 @@ enum Command {
     /// Lists, shows and deletes profiles.
     #[command(subcommand)]
     Profiles(profiles::Command),
+    /// Lists and tests the ways out to the network that the configuration names.
+    #[command(subcommand)]
+    Exits(exits::Command),
     /// Removes the revisions that `[profile] keep_last` and `keep_days` do not keep, and frees their bytes.
     Prune {
         /// Only says what it would do.
@@ -132,6 +136,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor => doctor::run(&config, &cli.place.data_dir).await,
         Command::Keys(command) => keys::run(command, &data_dir(&cli.place)?.database().await?).await,
         Command::Profiles(command) => profiles::run(command, &config, &data_dir(&cli.place)?).await,
+        Command::Exits(command) => exits::run(command, config.egress, &data_dir(&cli.place)?).await,
         Command::Prune { dry_run } => prune::run(&data_dir(&cli.place)?, &config, dry_run).await,
         Command::Check { read_data } => check::run(&data_dir(&cli.place)?, read_data).await,
     }

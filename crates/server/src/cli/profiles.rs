@@ -203,6 +203,7 @@ mod tests {
             updated_at: Timestamp::UNIX_EPOCH,
             revision: None,
             size_bytes: 0,
+            exit: None,
         }
     }
 

@@ -23,12 +23,23 @@ const REFUSED: &[(&str, &str)] = &[
     ("password-store", "cookies written under another store cannot be read again"),
     ("headless", "each session says by browser.headless.active which browser it wants"),
     ("single-process", "it has no sandbox; set chromium.sandbox = false if that is what you want"),
+    ("proxy-server", PROXY),
+    ("proxy-bypass-list", PROXY),
+    ("proxy-pac-url", PROXY),
+    ("proxy-auto-detect", PROXY),
+    ("no-proxy-server", PROXY),
+    ("host-resolver-rules", PROXY),
+    ("host-rules", PROXY),
+    ("webrtc-ip-handling-policy", PROXY),
+    ("force-webrtc-ip-handling-policy", PROXY),
+    ("enable-quic", PROXY),
     ("no-sandbox", SANDBOX),
     ("no-zygote-sandbox", SANDBOX),
     ("disable-namespace-sandbox", SANDBOX),
     ("disable-seccomp-filter-sandbox", SANDBOX),
     ("disable-setuid-sandbox", SANDBOX),
 ];
+const PROXY: &str = "everything goes through the server's own proxy; see [egress] for exits and what may be reached";
 const SANDBOX: &str = "set chromium.sandbox = false instead, which warns at every start";
 
 impl ExtraArg {
@@ -88,7 +99,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_passed_on_unchanged() {
-        for text in ["--lang=de", "--headless-looking", "--host-resolver-rules=MAP *.example 127.0.0.1:1"] {
+        for text in ["--lang=de", "--headless-looking", "--proxy-looking"] {
             assert_eq!(ExtraArg::try_from(text.to_owned()).unwrap().as_str(), text);
         }
     }

@@ -1,15 +1,20 @@
 //! Admitting sessions: which revision each starts from, and whether it may write.
 
+use std::net::IpAddr;
+
 use roadstead_api::{ProfileId, ProfileName, SessionId};
+use roadstead_egress::ExitName;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
+use super::exits::choose_way;
 use super::row::to_json;
 use super::sinks::{add_sink, writer};
 use super::{Db, fault, row};
 use crate::caller::Caller;
 use crate::clock;
 use crate::error::{Error, PROFILE_NOT_FOUND, REVISION_NOT_FOUND, Result};
+use crate::exits::choice::{Choice, Way};
 use crate::session::request::{ProfileUse, StartFrom};
 
 /// A session to be admitted.
@@ -29,6 +34,8 @@ pub struct NewSession<'a> {
     pub profile: Option<&'a ProfileUse>,
     /// The major version of the browser that it will run, if that is known.
     pub browser_major: Option<u32>,
+    /// The ways out that it may have.
+    pub way: &'a Choice,
 }
 
 /// What an admitted session starts from.
@@ -38,6 +45,10 @@ pub struct Admission {
     pub profile: Option<ProfileId>,
     /// The revision that it loads. `None` for a profile that holds nothing yet.
     pub head: Option<StartingPoint>,
+    /// Its way out.
+    pub way: Way,
+    /// The address that its profile's sessions have seen there.
+    pub pinned: Option<IpAddr>,
 }
 
 /// The revision that a session starts from.
@@ -96,19 +107,21 @@ impl Blocked {
 
 impl Db {
     /// Admits a session: resolves the profile and the revision, creates a persisting session's profile if it is new, and
-    /// ties the two together.
+    /// ties the two together; and decides over which way out it goes.
     ///
     /// An unknown profile that is only to be loaded is [`PROFILE_NOT_FOUND`], an unknown revision
-    /// [`REVISION_NOT_FOUND`]; a revision that a newer major version of the browser wrote is [`Error::Conflict`].
+    /// [`REVISION_NOT_FOUND`]; a revision that a newer major version of the browser wrote is [`Error::Conflict`];
+    /// for a way out that is taken see [`choose_way`].
     pub async fn admit_session(&self, new: NewSession<'_>) -> Result<Admitted> {
         let mut tx = self.write().await?;
-        let admission = match new.profile {
+        let mut admission = match new.profile {
             None => Admission::default(),
             Some(wanted) => match resolve(&mut tx, &new, wanted).await? {
                 Admitted::Yes(admission) => admission,
                 blocked @ Admitted::NotYet(_) => return Ok(blocked),
             },
         };
+        (admission.way, admission.pinned) = choose_way(&mut tx, new.way, admission.profile).await?;
         insert(&mut tx, &new, &admission).await?;
         if let (Some(profile), Some(wanted)) = (admission.profile, new.profile)
             && wanted.persist
@@ -173,7 +186,7 @@ async fn resolve(tx: &mut SqliteConnection, new: &NewSession<'_>, wanted: &Profi
     if let Some(point) = &head {
         refuse_downgrade(point, new, wanted)?;
     }
-    Ok(Admitted::Yes(Admission { profile: Some(found.id), head }))
+    Ok(Admitted::Yes(Admission { profile: Some(found.id), head, ..Admission::default() }))
 }
 
 async fn blocked(
@@ -241,14 +254,14 @@ async fn create(tx: &mut SqliteConnection, new: &NewSession<'_>, wanted: &Profil
     .execute(&mut *tx)
     .await
     .map_err(fault)?;
-    Ok(Admitted::Yes(Admission { profile: Some(id), head: None }))
+    Ok(Admitted::Yes(Admission { profile: Some(id), ..Admission::default() }))
 }
 
 async fn insert(tx: &mut SqliteConnection, new: &NewSession<'_>, admission: &Admission) -> Result<()> {
     sqlx::query(
         "INSERT INTO sessions (id, project_id, status, configuration, tags, headless, profile_name, profile_id,
-             profile_revision, profile_persist, api_key_name, created_at)
-         VALUES (?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             profile_revision, profile_persist, api_key_name, proxy_type, exit, created_at)
+         VALUES (?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.to_string())
     .bind(new.caller.project.to_string())
@@ -260,6 +273,8 @@ async fn insert(tx: &mut SqliteConnection, new: &NewSession<'_>, admission: &Adm
     .bind(admission.head.as_ref().map(|point| row::to_sql(point.number)))
     .bind(new.profile.is_some_and(|wanted| wanted.persist))
     .bind(&new.caller.key_name)
+    .bind(admission.way.proxy_type())
+    .bind(admission.way.exit().map(ExitName::as_str))
     .bind(clock::now().as_millisecond())
     .execute(tx)
     .await

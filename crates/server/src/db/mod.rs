@@ -5,6 +5,7 @@
 //! Commits are durable when they return (WAL with `synchronous = FULL`): a receipt rests on that.
 
 mod admission;
+mod exits;
 mod keys;
 mod profiles;
 mod publication;
@@ -23,6 +24,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 pub use self::admission::{Admission, Admitted, Blocked, NewSession, StartingPoint};
+pub use self::exits::Reservation;
 pub use self::keys::{KeyInfo, NewKey};
 pub use self::profiles::Binding;
 pub use self::publication::{NewRevision, Placement, Published};

@@ -4,11 +4,13 @@ use roadstead_api::{ProfileId, ProfileName, ProjectId, SessionId};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+use super::exits::{reserve_exit, reserved_for};
 use super::sinks::{add_sink, require_no_exclusive_writer};
 use super::{Db, fault, row};
 use crate::clock;
 use crate::error::{Error, PROFILE_NOT_FOUND, Result, SESSION_UNREACHABLE};
-use crate::profile::{ProfileRecord, ProfileStatus, SaveOptions};
+use crate::exits::choice::Reserve;
+use crate::profile::{ProfileRecord, ProfileStatus, ReservedExit, SaveOptions};
 
 /// A running session that a profile is tied to: who owns both.
 #[derive(Clone, Copy, Debug)]
@@ -21,19 +23,24 @@ pub struct Binding {
 
 const COLUMNS: &str =
     "p.id, p.name, p.description, p.session_id, p.status, p.status_reason, p.head, p.created_at,
-    p.updated_at, coalesce(r.size_bytes, 0) AS size_bytes";
-const FROM: &str = "FROM profiles p LEFT JOIN revisions r ON r.profile_id = p.id AND r.number = p.head";
+    p.updated_at, coalesce(r.size_bytes, 0) AS size_bytes, e.exit,
+    coalesce(e.address, (SELECT c.address FROM exit_checks c WHERE c.exit = e.exit)) AS exit_address";
+const FROM: &str = "FROM profiles p LEFT JOIN revisions r ON r.profile_id = p.id AND r.number = p.head
+    LEFT JOIN exit_reservations e ON e.profile_id = p.id";
 
 impl Db {
-    /// Creates a profile: empty and active, or tied to a running session and pending.
+    /// Creates a profile: empty and active, or tied to a running session and pending; with an exit of its own if it is to
+    /// have one.
     ///
-    /// A name that is taken is [`Error::Conflict`]; a session that does not run, or is another project's, is not found.
+    /// A name that is taken is [`Error::Conflict`]; a session that does not run, or is another project's, is not found; for
+    /// an exit that is not free see [`reserve_exit`].
     pub async fn create_profile(
         &self,
         project: ProjectId,
         name: &ProfileName,
         description: Option<&str>,
         session: Option<SessionId>,
+        reserve: Option<&Reserve>,
     ) -> Result<ProfileRecord> {
         let mut tx = self.write().await?;
         if let Some(session) = session {
@@ -63,6 +70,9 @@ impl Db {
         if let Some(session) = session {
             add_sink(&mut tx, session, id, name, &SaveOptions::default(), false).await?;
         }
+        if let Some(reserve) = reserve {
+            reserve_exit(&mut tx, id, reserve, session).await?;
+        }
         let created = require_profile(&mut tx, project, name.as_str()).await?;
         tx.commit().await.map_err(fault)?;
         Ok(created)
@@ -71,7 +81,7 @@ impl Db {
     /// Returns the profile of a name, made if it is new, for an import into it. One that a session writes alone is
     /// [`Error::Conflict`].
     pub async fn profile_to_import_into(&self, project: ProjectId, name: &ProfileName) -> Result<ProfileId> {
-        let found = self.create_profile(project, name, None, None).await;
+        let found = self.create_profile(project, name, None, None, None).await;
         match found {
             Ok(created) => Ok(created.id),
             Err(Error::Conflict(_)) => {
@@ -84,16 +94,21 @@ impl Db {
         }
     }
 
-    /// Changes a profile's description, or ties it to a running session that is saved into it as well.
+    /// Changes a profile's description, ties it to a running session that is saved into it as well, or gives it an exit of its
+    /// own. One that it has already is kept: another by its name is [`Error::Conflict`].
     pub async fn update_profile(
         &self,
         project: ProjectId,
         name: &str,
         description: Option<&str>,
         session: Option<SessionId>,
+        reserve: Option<&Reserve>,
     ) -> Result<ProfileRecord> {
         let mut tx = self.write().await?;
         let profile = require_profile(&mut tx, project, name).await?;
+        if let Some(reserve) = reserve {
+            reserve_if_it_has_none(&mut tx, profile.id, reserve, session).await?;
+        }
         if let Some(session) = session {
             require_running(&mut tx, Binding { project, session }).await?;
             require_no_exclusive_writer(&mut tx, &profile, Some(session)).await?;
@@ -191,6 +206,22 @@ impl Db {
     }
 }
 
+async fn reserve_if_it_has_none(
+    tx: &mut SqliteConnection,
+    profile: ProfileId,
+    reserve: &Reserve,
+    session: Option<SessionId>,
+) -> Result<()> {
+    match (reserved_for(tx, Some(profile)).await?, reserve) {
+        (None, _) => reserve_exit(tx, profile, reserve, session).await,
+        (Some((held, _)), Reserve::This(wanted)) if held != *wanted => Err(Error::Conflict(format!(
+            "The profile holds the exit {:?}, and keeps it until it is deleted.",
+            held.as_str()
+        ))),
+        (Some(_), _) => Ok(()),
+    }
+}
+
 async fn require_running(tx: &mut SqliteConnection, binding: Binding) -> Result<()> {
     let found = sqlx::query("SELECT 1 FROM sessions WHERE id = ? AND project_id = ? AND status = 'running'")
         .bind(binding.session.to_string())
@@ -230,5 +261,13 @@ fn record(found: &SqliteRow) -> Result<ProfileRecord> {
         updated_at: row::time(found, "updated_at")?,
         revision: row::count_optional(found, "head")?,
         size_bytes: row::count(found, "size_bytes")?,
+        exit: reserved_exit(found)?,
     })
+}
+
+fn reserved_exit(found: &SqliteRow) -> Result<Option<ReservedExit>> {
+    let Some(name) = row::parse_optional(found, "exit")? else {
+        return Ok(None);
+    };
+    Ok(Some(ReservedExit { name, address: row::parse_optional(found, "exit_address")? }))
 }

@@ -1,5 +1,7 @@
 //! Sessions: their state, their lists, and what an earlier server left of them.
 
+use std::net::IpAddr;
+
 use roadstead_api::{ProjectId, RestoreReport, SessionId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite};
@@ -9,6 +11,7 @@ use super::sinks::{Sink, unsaved_sinks};
 use super::{Db, fault, row};
 use crate::clock;
 use crate::error::{Result, SESSION_NOT_FOUND};
+use crate::exits::choice::Way;
 use crate::session::query::{SessionFilter, SessionPage, SessionQuery, SortBy, SortOrder};
 use crate::session::record::{EndReason, LoadedProfile, SessionRecord, SessionStatus};
 
@@ -33,13 +36,13 @@ pub struct Interrupted {
 
 const COLUMNS: &str = "s.id, s.project_id, s.status, s.reason, s.detail, s.configuration, s.tags, s.headless,
     s.profile_name, s.profile_revision, s.profile_persist, s.api_key_name, s.browser_version, s.created_at, s.ended_at,
-    s.restore,
+    s.restore, s.proxy_type, s.exit, s.browser_ip, s.proxy_bytes, s.requests, s.domains,
     (SELECT json_group_array(json(receipt)) FROM (
          SELECT receipt FROM checkpoints WHERE session_id = s.id
          UNION ALL SELECT receipt FROM sinks WHERE session_id = s.id AND receipt IS NOT NULL)) AS receipts";
 
 impl Db {
-    /// Notes that a session's browser answers, and which process it is.
+    /// Notes that a session's browser answers, which process it is, and which address sites see.
     pub async fn session_running(
         &self,
         id: SessionId,
@@ -47,16 +50,18 @@ impl Db {
         pid: u32,
         start_time: u64,
         restore: Option<&RestoreReport>,
+        address: Option<IpAddr>,
     ) -> Result<()> {
         sqlx::query(
             "UPDATE sessions SET status = 'running', browser_version = ?, browser_pid = ?, browser_start_time = ?,
-                 restore = ?
+                 restore = ?, browser_ip = ?
              WHERE id = ? AND status = 'starting'",
         )
         .bind(version)
         .bind(pid)
         .bind(row::to_sql(start_time))
         .bind(restore.map(to_json))
+        .bind(address.map(|address| address.to_string()))
         .bind(id.to_string())
         .execute(&self.pool)
         .await
@@ -214,6 +219,17 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, project: ProjectId, filter: &Se
     if let Some(to) = filter.created_to {
         query.push(" AND s.created_at <= ").push_bind(to.as_millisecond());
     }
+    for domain in &filter.domains {
+        query
+            .push(" AND EXISTS (SELECT 1 FROM json_each(s.domains) WHERE value = lower(")
+            .push_bind(domain.clone())
+            .push("))");
+    }
+    match filter.proxy {
+        Some(true) => drop(query.push(" AND s.proxy_type IS NOT NULL")),
+        Some(false) => drop(query.push(" AND s.proxy_type IS NULL")),
+        None => {}
+    }
     if filter.matches_nothing() {
         query.push(" AND 0");
     }
@@ -252,8 +268,23 @@ fn record(found: &SqliteRow) -> Result<SessionRecord> {
         browser_version: row::get(found, "browser_version")?,
         created_at: row::time(found, "created_at")?,
         ended_at: row::time_optional(found, "ended_at")?,
+        way: way(found)?,
+        address: row::parse_optional(found, "browser_ip")?,
+        proxy_bytes: row::count(found, "proxy_bytes")?,
+        requests: row::count(found, "requests")?,
+        domains: row::json(found, "domains")?,
+        last_problem: None,
         receipts: row::json(found, "receipts")?,
     })
+}
+
+fn way(found: &SqliteRow) -> Result<Way> {
+    let exit = row::parse_optional(found, "exit")?;
+    // The column is NULL for the direct way, which `word` cannot read.
+    match row::get::<Option<&str>>(found, "proxy_type")? {
+        None => Ok(Way::Direct),
+        Some(_) => row::word(found, "proxy_type", |word| Way::parse(word, exit.clone())),
+    }
 }
 
 fn loaded_profile(found: &SqliteRow) -> Result<Option<LoadedProfile>> {

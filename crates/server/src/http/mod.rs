@@ -11,6 +11,7 @@ mod cdp;
 mod cdp_access;
 mod cdp_json;
 mod error;
+mod exits;
 mod observe;
 mod openapi;
 mod origin;
@@ -22,6 +23,7 @@ mod revisions;
 mod save_failed;
 mod session_list;
 mod session_profile;
+mod session_proxy;
 mod session_request;
 mod session_tags;
 mod session_view;
@@ -42,6 +44,7 @@ use crate::app::App;
 /// The OpenAPI tags.
 const TAG_SESSIONS: &str = "Browser Sessions";
 const TAG_PROFILES: &str = "Profiles";
+const TAG_EXITS: &str = "Exits";
 const TAG_SYSTEM: &str = "System";
 const TAG_DEVTOOLS: &str = "DevTools";
 
@@ -83,6 +86,7 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(session_list::list_live_sessions))
         .routes(routes!(sessions::get_session, sessions::end_session))
         .routes(routes!(sessions::list_pages))
+        .routes(routes!(session_proxy::put_session_proxy))
         .routes(routes!(
             session_tags::get_session_tags,
             session_tags::put_session_tags,
@@ -97,6 +101,8 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(revisions::roll_back))
         .routes(routes!(revisions::promote))
         .routes(routes!(revisions::pin, revisions::unpin))
+        .routes(routes!(exits::list_exits))
+        .routes(routes!(exits::check_exit))
         .fallback(error::no_such_route)
         .layer(from_fn_with_state(app.clone(), auth::require_key));
     openapi::demand_key(v1.get_openapi_mut());

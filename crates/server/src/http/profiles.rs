@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use roadstead_api::{
-    ChangeStatus, Data, ErrorResponse, Items, Profile, ProfileChanged, ProfileCreateRequest, ProfileFacts,
+    ChangeStatus, Data, ErrorResponse, Items, Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts,
     ProfileUpdateRequest, SessionId, SuccessResponse,
 };
 
@@ -18,21 +18,25 @@ use super::params::Params;
 use super::{TAG_PROFILES, params};
 use crate::app::App;
 use crate::caller::Caller;
+use crate::config::{EgressConfig, ExitConfig};
 use crate::error::{Error, Result};
-use crate::profile::{NewProfile, ProfileChange, ProfileRecord};
+use crate::exits::choice::{self, Reserve};
+use crate::profile::{NewProfile, ProfileChange, ProfileRecord, ReservedExit};
 
 /// Create a profile
 ///
-/// With a running session it is pending, and filled when that session ends; without one it is empty, and active.
+/// With a running session it is pending, and filled when that session ends; without one it is empty, and active. With
+/// `dedicated_sticky_ip` it gets an exit that no other profile has, and that all its sessions use.
 #[utoipa::path(
     post, path = "/profiles", tag = TAG_PROFILES, request_body = ProfileCreateRequest,
     responses(
         (status = 200, description = "The profile exists now.", body = Data<ProfileChanged>),
         (status = 404, description = "Session not found or unreachable.", body = ErrorResponse),
-        (status = 409, description = "Profile name already exists.", body = ErrorResponse, headers(
+        (status = 409, description = "Profile name already exists, or the exit is taken.", body = ErrorResponse, headers(
             ("x-should-retry" = bool, description = "Always false."),
         )),
-        (status = 501, description = "Feature not implemented.", body = ErrorResponse),
+        (status = 501, description = "Feature not implemented, or no exits to reserve.", body = ErrorResponse),
+        (status = 503, description = "All exits are taken.", body = ErrorResponse),
     )
 )]
 pub async fn create_profile(
@@ -40,8 +44,8 @@ pub async fn create_profile(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody<ProfileCreateRequest>,
 ) -> Result<Json<Data<ProfileChanged>>, Failure> {
-    let record = app.profiles().create(&caller, new_profile(body)?).await?;
-    Ok(Json(Data::of(changed(record))))
+    let record = app.profiles().create(&caller, new_profile(&app.config().egress, body)?).await?;
+    Ok(Json(Data::of(changed(record, &app.config().egress))))
 }
 
 /// List profiles
@@ -54,7 +58,7 @@ pub async fn list_profiles(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Data<Items<Profile>>>, Failure> {
     let records = app.profiles().list(caller.project).await?;
-    Ok(Json(Data::of(records.into_iter().map(shown).collect())))
+    Ok(Json(Data::of(records.into_iter().map(|record| shown(record, &app.config().egress)).collect())))
 }
 
 /// Show a profile
@@ -88,7 +92,7 @@ pub async fn get_profile(
             app.profiles().wait_for_revision(caller.project, &name, wanted.into(), deadline).await?
         }
     };
-    Ok(Json(Data::of(shown(profile))))
+    Ok(Json(Data::of(shown(profile, &app.config().egress))))
 }
 
 /// What a client may ask to wait for.
@@ -105,14 +109,16 @@ const MAX_PATIENCE: Duration = Duration::from_mins(10);
 
 /// Change a profile
 ///
-/// Its description, or a running session to save into it as well.
+/// Its description, a running session to save into it as well, or an exit of its own if it has none.
 #[utoipa::path(
     put, path = "/profiles/{name}", tag = TAG_PROFILES, params(("name" = String, Path, description = "The profile's name, percent-encoded.")),
     request_body = ProfileUpdateRequest,
     responses(
         (status = 200, description = "The profile is changed.", body = Data<ProfileChanged>),
         (status = 404, description = "There is no such profile, or no such running session.", body = ErrorResponse),
-        (status = 501, description = "Feature not implemented.", body = ErrorResponse),
+        (status = 409, description = "The exit is taken, or the profile has another.", body = ErrorResponse),
+        (status = 501, description = "Feature not implemented, or no exits to reserve.", body = ErrorResponse),
+        (status = 503, description = "All exits are taken.", body = ErrorResponse),
     )
 )]
 pub async fn update_profile(
@@ -121,8 +127,8 @@ pub async fn update_profile(
     Path(name): Path<String>,
     JsonBody(body): JsonBody<ProfileUpdateRequest>,
 ) -> Result<Json<Data<ProfileChanged>>, Failure> {
-    let record = app.profiles().update(caller.project, &name, profile_change(body)?).await?;
-    Ok(Json(Data::of(changed(record))))
+    let record = app.profiles().update(caller.project, &name, profile_change(&app.config().egress, body)?).await?;
+    Ok(Json(Data::of(changed(record, &app.config().egress))))
 }
 
 /// Delete a profile
@@ -144,17 +150,17 @@ pub async fn delete_profile(
     Ok(Json(Data::of(SuccessResponse::SUCCESS)))
 }
 
-fn new_profile(body: ProfileCreateRequest) -> Result<NewProfile> {
+fn new_profile(egress: &EgressConfig, body: ProfileCreateRequest) -> Result<NewProfile> {
     let name = body.name.parse().map_err(|why| Error::invalid("name", why))?;
     let session = source_session(body.source.as_deref(), body.session_id.as_deref())?;
-    refuse_sticky_ip(body.dedicated_sticky_ip)?;
-    Ok(NewProfile { name, description: body.description, session })
+    let reserve = reserve(egress, body.dedicated_sticky_ip, body.exit.as_deref())?;
+    Ok(NewProfile { name, description: body.description, session, reserve })
 }
 
-fn profile_change(body: ProfileUpdateRequest) -> Result<ProfileChange> {
+fn profile_change(egress: &EgressConfig, body: ProfileUpdateRequest) -> Result<ProfileChange> {
     let session = source_session(body.source.as_deref(), body.session_id.as_deref())?;
-    refuse_sticky_ip(body.dedicated_sticky_ip)?;
-    Ok(ProfileChange { description: body.description, session })
+    let reserve = reserve(egress, body.dedicated_sticky_ip, body.exit.as_deref())?;
+    Ok(ProfileChange { description: body.description, session, reserve })
 }
 
 /// Reads where a profile's content comes from. A `session_id` alone is enough.
@@ -172,31 +178,41 @@ fn source_session(source: Option<&str>, session_id: Option<&str>) -> Result<Opti
     }
 }
 
-fn refuse_sticky_ip(wanted: Option<bool>) -> Result<()> {
-    if wanted != Some(true) {
-        return Ok(());
+/// Reads whether a profile is to have an exit of its own, and which.
+fn reserve(egress: &EgressConfig, sticky: Option<bool>, exit: Option<&str>) -> Result<Option<Reserve>> {
+    match (sticky, exit) {
+        (Some(true), exit) => choice::reserve(exit, egress).map(Some),
+        (_, Some(_)) => {
+            Err(Error::invalid("exit", "means something only when dedicated_sticky_ip is true"))
+        }
+        (_, None) => Ok(None),
     }
-    let why = "dedicated_sticky_ip: there are no addresses to reserve yet; leave it out, or set it to false.";
-    Err(Error::NotImplemented(why.to_owned()))
 }
 
-fn changed(record: ProfileRecord) -> ProfileChanged {
+fn changed(record: ProfileRecord, egress: &EgressConfig) -> ProfileChanged {
     let profile_status = record.status.as_str();
-    ProfileChanged { status: ChangeStatus::Success, profile_status, facts: facts(record) }
+    ProfileChanged { status: ChangeStatus::Success, profile_status, facts: facts(record, egress) }
 }
 
-fn shown(record: ProfileRecord) -> Profile {
-    Profile { status: record.status.as_str(), facts: facts(record) }
+fn shown(record: ProfileRecord, egress: &EgressConfig) -> Profile {
+    Profile { status: record.status.as_str(), facts: facts(record, egress) }
 }
 
-fn facts(record: ProfileRecord) -> ProfileFacts {
+fn shown_exit(exit: &ReservedExit, egress: &EgressConfig) -> ProfileExit {
+    let configured = egress.exits.iter().find(|configured| *configured.name() == exit.name);
+    let presumed = configured.and_then(ExitConfig::presumed_address);
+    ProfileExit { name: exit.name.to_string(), address: exit.address.or(presumed) }
+}
+
+fn facts(record: ProfileRecord, egress: &EgressConfig) -> ProfileFacts {
     ProfileFacts {
         name: record.name.to_string(),
         description: record.description,
         source: record.session_id.map(|_| "session"),
         session_id: record.session_id,
         status_reason: record.status_reason,
-        dedicated_sticky_ip: false,
+        dedicated_sticky_ip: record.exit.is_some(),
+        exit: record.exit.map(|exit| shown_exit(&exit, egress)),
         revision: record.revision,
         size_bytes: record.size_bytes,
         created_at: record.created_at,
@@ -213,7 +229,7 @@ mod tests {
     use crate::http::body::typed;
 
     fn read(body: &Value) -> Result<NewProfile> {
-        new_profile(typed(body)?)
+        new_profile(&EgressConfig::default(), typed(body)?)
     }
 
     #[test]

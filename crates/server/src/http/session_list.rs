@@ -45,7 +45,7 @@ pub struct FilterParams {
     status: Option<String>,
     /// Labels, separated by commas; a session has all of them.
     tags: Option<String>,
-    /// Domains, separated by commas. Nobody observes them, so any matches nothing.
+    /// Hosts, separated by commas; the session's browser has asked for all of them. A running session's are some seconds old.
     domains: Option<String>,
     /// Created then or later (ISO 8601).
     #[param(value_type = Option<String>, format = DateTime)]
@@ -61,7 +61,7 @@ pub struct FilterParams {
     /// Whether it is a playground session; none is.
     #[param(value_type = Option<bool>)]
     playground: Option<String>,
-    /// Whether it has a proxy; none has.
+    /// Whether it goes over a proxy or an exit.
     #[param(value_type = Option<bool>)]
     proxy: Option<String>,
     /// Whether it has the patched browser; none has.

@@ -12,7 +12,7 @@ use roadstead_api::session_create::{
 use serde_json::Value;
 
 use super::body::typed;
-use super::session_profile;
+use super::{session_profile, session_proxy};
 use crate::error::{Error, Result};
 use crate::session::request::{BrowserRequest, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_DURATION, SessionRequest};
 
@@ -36,6 +36,7 @@ pub fn read(body: Value) -> Result<SessionRequest> {
         max_duration: minutes("session.timeout.max_duration", timeout.max_duration, DEFAULT_MAX_DURATION)?,
         idle_timeout: minutes("session.timeout.idle_timeout", timeout.idle_timeout, DEFAULT_IDLE_TIMEOUT)?,
         profile: session_profile::read(browser.profile.as_ref())?,
+        way: session_proxy::read("session.proxy.", session.proxy.as_ref())?,
         browser: browser_request(&browser)?,
         configuration: without_secrets(body),
     };
@@ -52,7 +53,7 @@ fn is_on(toggle: Option<Toggle>) -> bool {
 }
 
 fn has_proxy(session: &SessionConfig) -> bool {
-    session.proxy.as_ref().is_some_and(|proxy| proxy.active)
+    session.proxy.as_ref().is_some_and(|proxy| proxy.active.unwrap_or(proxy.server.is_some()))
 }
 
 /// The rules between fields that the published API documents.
@@ -75,11 +76,6 @@ fn refuse_unimplemented(
     let filled = |list: Option<usize>| list.is_some_and(|length| length > 0);
     let masks = browser.sensitive_data_mask.as_ref().and_then(|mask| mask.active) == Some(true);
     let asked = [
-        (
-            has_proxy(session),
-            "session.proxy",
-            "there are no proxies yet; leave it out, or set active to false",
-        ),
         (session.x402 == Some(true), "session.x402", "it needs a payment provider; leave it out"),
         (
             is_on(session.scoped_access),
@@ -190,8 +186,15 @@ fn side(field: &str, pixels: Option<i64>, usual: u32) -> Result<u32> {
 
 /// Takes out of the echo what nobody needs to read back.
 fn without_secrets(mut body: Value) -> Value {
+    const REDACTED: &str = "[redacted]";
     if let Some(password @ Value::String(_)) = body.pointer_mut("/session/proxy/password") {
-        *password = Value::String("[redacted]".to_owned());
+        *password = REDACTED.into();
+    }
+    if let Some(Value::String(server)) = body.pointer_mut("/session/proxy/server")
+        && let Some((login, place)) = server.rsplit_once('@')
+    {
+        let scheme = login.split_once("://").map(|(scheme, _)| format!("{scheme}://")).unwrap_or_default();
+        *server = format!("{scheme}{REDACTED}@{place}");
     }
     body
 }
@@ -312,7 +315,7 @@ mod tests {
                 "session.initial_url: must be an absolute URL",
             ),
             (json!({"session": {"initial_url": "https:///x"}}), "session.initial_url: must name a host"),
-            (json!({"session": {"proxy": {"type": "custom"}}}), "session.proxy: missing field `active`"),
+            (json!({"session": {"proxy": {"type": "custom"}}}), "session.proxy.server: is required"),
         ] {
             let why = refusal(&body);
             assert!(why.starts_with(place), "{body}: {why}");
@@ -322,7 +325,7 @@ mod tests {
     #[test]
     fn what_would_be_missed_is_refused_all_at_once() {
         let body = json!({
-            "session": {"proxy": {"active": true}, "x402": true, "scoped_access": {"active": true}},
+            "session": {"proxy": {"active": true, "type": "anchor_proxy"}, "x402": true, "scoped_access": {"active": true}},
             "browser": {
                 "captcha_solver": {"active": true}, "extra_stealth": {"active": true}, "web_bot_auth": {"active": true},
                 "p2p_download": {"active": true}, "sensitive_data_mask": {"active": true}, "extensions": ["a"],
@@ -331,7 +334,6 @@ mod tests {
         });
         let why = refusal(&body);
         for field in [
-            "session.proxy",
             "session.x402",
             "session.scoped_access",
             "browser.captcha_solver",
@@ -350,8 +352,18 @@ mod tests {
 
     #[test]
     fn a_proxys_password_is_not_echoed() {
-        let request = read(json!({"session": {"proxy": {"active": false, "password": "hunter2"}}})).unwrap();
-        assert!(!request.configuration.to_string().contains("hunter2"));
+        for (server, echoed) in [
+            ("http://a:hunter2@x:1", "http://[redacted]@x:1"),
+            ("a:hunter2@x:1", "[redacted]@x:1"),
+            ("socks5://x:1", "socks5://x:1"),
+            // What is no URL of a proxy is not read when there is no proxy.
+            ("http://a:hunter2@b:hunter2@", "http://[redacted]@"),
+        ] {
+            let proxy = json!({"active": false, "server": server, "username": "a", "password": "hunter2"});
+            let request = read(json!({"session": {"proxy": proxy}})).unwrap();
+            assert_eq!(request.configuration["session"]["proxy"]["server"], echoed);
+            assert!(!request.configuration.to_string().contains("hunter2"));
+        }
     }
 
     proptest::proptest! {

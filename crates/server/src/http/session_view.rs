@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 use roadstead_api::{
-    ChangeStatus, Receipt, SaveOutcome, SessionDetails, SessionEnded, SessionListItem, SessionProfile,
+    ChangeStatus, Receipt, SaveOutcome, SessionDetails, SessionEnded, SessionListItem, SessionProfile, SessionProxy,
     SessionStatusItem,
 };
 use serde_json::Map;
 
+use crate::exits::choice::Way;
 use crate::session::record::{EndReason, SessionRecord};
 
 /// Shows everything about a session.
 pub fn details(record: SessionRecord, cdp_url: Option<String>, now: Timestamp) -> SessionDetails {
+    let proxy = proxy(&record);
     SessionDetails {
         id: record.id,
         session_id: record.id,
@@ -22,7 +24,10 @@ pub fn details(record: SessionRecord, cdp_url: Option<String>, now: Timestamp) -
         credits_used: 0,
         configuration: record.configuration,
         playground: false,
-        proxy_bytes: 0,
+        proxy,
+        proxy_bytes: record.proxy_bytes,
+        requests: record.requests,
+        domains: record.domains,
         tokens: Map::new(),
         steps: 0,
         tags: record.tags,
@@ -42,6 +47,17 @@ pub fn details(record: SessionRecord, cdp_url: Option<String>, now: Timestamp) -
     }
 }
 
+/// Shows a session's way out.
+pub fn proxy(record: &SessionRecord) -> SessionProxy {
+    SessionProxy {
+        active: record.way != Way::Direct,
+        r#type: record.way.proxy_type(),
+        exit: record.way.exit().map(ToString::to_string),
+        address: record.address,
+        last_problem: record.last_problem.clone(),
+    }
+}
+
 /// Shows a session in the paged list.
 pub fn list_item(record: SessionRecord, cdp_url: Option<String>, now: Timestamp) -> SessionListItem {
     SessionListItem {
@@ -54,8 +70,9 @@ pub fn list_item(record: SessionRecord, cdp_url: Option<String>, now: Timestamp)
         headless: record.headless,
         recording: false,
         used_credits: 0,
-        proxy_bytes: 0,
-        proxy_type: None,
+        proxy_bytes: record.proxy_bytes,
+        requests: record.requests,
+        proxy_type: record.way.proxy_type(),
         steps: 0,
         created_at: record.created_at,
         ended_at: record.ended_at,
@@ -63,8 +80,8 @@ pub fn list_item(record: SessionRecord, cdp_url: Option<String>, now: Timestamp)
         task_initiated: false,
         task_executions_count: 0,
         api_key_name: record.api_key_name,
-        browser_ip: None,
-        domains: None,
+        browser_ip: record.address,
+        domains: record.domains,
         profile_name: record.profile.map(|profile| profile.name.to_string()),
         cdp_url,
     }

@@ -34,6 +34,7 @@ use crate::error::SESSION_NOT_FOUND;
             ("RateLimit-Policy" = String, description = "IETF draft 8: the quota."),
         )),
         (status = 501, description = "A field asks for what this server does not have.", body = ErrorResponse),
+        (status = 502, description = "The way out to the network does not work, or shows another address than it should.", body = ErrorResponse),
         (status = 503, description = "The browser did not start, or the server is shutting down.", body = ErrorResponse),
     )
 )]

@@ -15,12 +15,14 @@ mod retention;
 mod revision;
 mod save;
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use metrics::histogram;
 use roadstead_api::{ProfileId, ProfileName, ProjectId, SessionId};
+use roadstead_egress::ExitName;
 use roadstead_vault::{CheckoutReport, RepositoryId, SnapshotId, Vault};
 use tracing::{error, info};
 
@@ -34,6 +36,7 @@ use crate::caller::Caller;
 use crate::config::ProfileConfig;
 use crate::db::Db;
 use crate::error::{Error, Result};
+use crate::exits::choice::Reserve;
 use crate::lifecycle::Lifecycle;
 
 /// A profile as the database knows it.
@@ -59,6 +62,17 @@ pub struct ProfileRecord {
     pub revision: Option<u64>,
     /// Its head's restored size in bytes.
     pub size_bytes: u64,
+    /// The exit that it holds.
+    pub exit: Option<ReservedExit>,
+}
+
+/// The exit that a profile holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReservedExit {
+    /// Its name.
+    pub name: ExitName,
+    /// The address that the profile's sessions have seen there, or else the last check.
+    pub address: Option<IpAddr>,
 }
 
 /// Where a profile stands. The wire uses the same words.
@@ -97,6 +111,8 @@ pub struct NewProfile {
     pub description: Option<String>,
     /// The running session to save into it; without one it is created empty.
     pub session: Option<SessionId>,
+    /// The exit that it is to have for itself.
+    pub reserve: Option<Reserve>,
 }
 
 /// A change to a profile; what is `None` stays.
@@ -106,6 +122,8 @@ pub struct ProfileChange {
     pub description: Option<String>,
     /// A running session to save into it as well.
     pub session: Option<SessionId>,
+    /// The exit that it is to have for itself, if it has none.
+    pub reserve: Option<Reserve>,
 }
 
 /// Everything that may be done with profiles; clones share it.
@@ -131,7 +149,10 @@ impl Profiles {
 
     /// Creates a profile: empty, or to be filled when a running session ends.
     pub async fn create(&self, caller: &Caller, new: NewProfile) -> Result<ProfileRecord> {
-        self.db.create_profile(caller.project, &new.name, new.description.as_deref(), new.session).await
+        let NewProfile { name, description, session, reserve } = new;
+        self.db
+            .create_profile(caller.project, &name, description.as_deref(), session, reserve.as_ref())
+            .await
     }
 
     /// Lists a project's profiles, oldest first.
@@ -151,7 +172,8 @@ impl Profiles {
         name: &str,
         change: ProfileChange,
     ) -> Result<ProfileRecord> {
-        self.db.update_profile(project, name, change.description.as_deref(), change.session).await
+        let ProfileChange { description, session, reserve } = change;
+        self.db.update_profile(project, name, description.as_deref(), session, reserve.as_ref()).await
     }
 
     /// Deletes one of a project's profiles with all its revisions and its key. Sessions that use it go on.

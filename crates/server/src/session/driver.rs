@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 use roadstead_browser::Browser;
+use roadstead_egress::Traffic;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
@@ -16,9 +17,9 @@ use super::finish::Files;
 use super::handle::{Command, Running, SessionHandle, SessionState};
 use super::record::{EndReason, SessionStatus};
 use super::request::SessionRequest;
+use super::way_out::WayOut;
 use super::work_dir::WorkDir;
-use super::{Context, Refusal, start};
-use crate::caller::Caller;
+use super::{Asked, Context, Refusal, start};
 use crate::clock;
 use crate::db::{Admission, Admitted, NewSession};
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ use crate::profile::portable::{CapturedWhen, PortableState};
 
 /// How old the portable state on disk may be while a session runs. A login that is lost to a crash is at most this new.
 const CAPTURE_EVERY: Duration = Duration::from_secs(2);
+/// How old the record of a running session's traffic may be. Who shows a session adds what is newer.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
 /// How long the browser may take to tell its cookies while it runs. It answers in about a millisecond when it is well;
 /// one that does not must not keep the session from ending.
 const CAPTURE_TICK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -41,6 +44,8 @@ pub(super) struct Driver {
     /// What the last capture wrote.
     pub(super) portable: Option<PortableState>,
     capture: Capture,
+    /// The traffic that is on record.
+    recorded: Traffic,
     /// `None` once every handle is gone.
     commands: Option<mpsc::Receiver<Command>>,
     /// The right to run, given back just before the end is told: whoever is told may start another session at once.
@@ -50,6 +55,7 @@ pub(super) struct Driver {
 /// A session that runs: what it was admitted with, its browser, and its limits.
 pub(super) struct Live {
     pub(super) browser: Browser,
+    pub(super) way_out: Arc<WayOut>,
     pub(super) admission: Admission,
     deadline: Option<Instant>,
     idle_timeout: Option<Duration>,
@@ -72,6 +78,7 @@ impl Driver {
             work,
             portable,
             capture,
+            recorded: Traffic::default(),
             commands: Some(commands),
             place: Some(place),
         }
@@ -80,14 +87,13 @@ impl Driver {
     /// Runs the session. `ready` gets the handle when the browser is ready, or why it is not.
     pub(super) async fn run(
         mut self,
-        caller: Caller,
-        request: SessionRequest,
+        asked: Asked,
         mut ready: oneshot::Sender<Result<SessionHandle, Refusal>>,
     ) {
         gauge!("roadstead_sessions").increment(1.0);
         let began = Instant::now();
         let mut profile = None;
-        let files = match self.start(&caller, &request, &mut ready).await {
+        let files = match self.start(&asked, &mut ready).await {
             Err(error) => {
                 counter!("roadstead_session_starts_total", "outcome" => "failed").increment(1);
                 drop(ready.send(Err(error)));
@@ -100,7 +106,7 @@ impl Driver {
                 info!(
                     duration_ms = millis(began.elapsed()),
                     browser.pid = live.browser.pid(),
-                    headless = request.browser.headless,
+                    headless = asked.request.browser.headless,
                     profile.loaded = live.admission.head.is_some(),
                     "session runs"
                 );
@@ -129,27 +135,31 @@ impl Driver {
     /// Admits the session and brings its browser up. When that fails, the failure is on record and nothing is left.
     async fn start(
         &mut self,
-        caller: &Caller,
-        request: &SessionRequest,
+        asked: &Asked,
         ready: &mut oneshot::Sender<Result<SessionHandle, Refusal>>,
     ) -> Result<Live, Refusal> {
+        let request = &asked.request;
         // Only files of another browser make its version matter.
         let major = match &request.profile {
             Some(_) => self.context.browsers.major_version(request.browser.headless).await,
             None => None,
         };
-        let admission = match self.context.db.admit_session(self.admission(caller, request, major)).await? {
+        let admission = match self.context.db.admit_session(self.admission(asked, major)).await? {
             Admitted::Yes(admission) => admission,
             Admitted::NotYet(blocked) => return Err(Refusal::Blocked(blocked)),
         };
         let began = Instant::now();
         match self.bring_up(request, &admission, ready).await {
-            Ok(browser) => {
-                let running =
-                    Running { mux: browser.mux().clone(), version: Arc::new(browser.version().clone()) };
-                self.publisher.send_replace(SessionState::Running(running));
+            Ok((browser, way_out)) => {
+                let way_out = Arc::new(way_out);
+                self.publisher.send_replace(SessionState::Running(Running {
+                    mux: browser.mux().clone(),
+                    version: Arc::new(browser.version().clone()),
+                    way_out: Arc::clone(&way_out),
+                }));
                 Ok(Live {
                     browser,
+                    way_out,
                     admission,
                     deadline: request.max_duration.map(|limit| began + limit),
                     idle_timeout: request.idle_timeout,
@@ -162,12 +172,8 @@ impl Driver {
         }
     }
 
-    fn admission<'a>(
-        &self,
-        caller: &'a Caller,
-        request: &'a SessionRequest,
-        browser_major: Option<u32>,
-    ) -> NewSession<'a> {
+    fn admission<'a>(&self, asked: &'a Asked, browser_major: Option<u32>) -> NewSession<'a> {
+        let Asked { caller, request, way } = asked;
         NewSession {
             id: self.handle.id(),
             caller,
@@ -176,6 +182,7 @@ impl Driver {
             headless: request.browser.headless,
             profile: request.profile.as_ref(),
             browser_major,
+            way,
         }
     }
 
@@ -185,7 +192,7 @@ impl Driver {
         request: &SessionRequest,
         admission: &Admission,
         ready: &mut oneshot::Sender<Result<SessionHandle, Refusal>>,
-    ) -> Result<Browser> {
+    ) -> Result<(Browser, WayOut)> {
         tokio::select! {
             started = start::start(&self.context, &self.work, self.handle.id(), request, admission) => started,
             () = self.handle.end_requested() => {
@@ -207,6 +214,8 @@ impl Driver {
         let mut idle_since = Some(Instant::now());
         let mut captures = interval(CAPTURE_EVERY);
         captures.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut counts = interval(COUNT_EVERY);
+        counts.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let idle_at = idle_since.zip(live.idle_timeout).map(|(since, timeout)| since + timeout);
             tokio::select! {
@@ -222,6 +231,7 @@ impl Driver {
                 }
                 command = next(&mut self.commands) => self.obey(command, live).await,
                 _ = captures.tick() => self.capture_if_changed(&live.browser).await,
+                _ = counts.tick() => self.record_traffic(&live.way_out).await,
             }
         }
     }
@@ -233,6 +243,18 @@ impl Driver {
                 // Whoever asked may have gone: the checkpoint is made all the same.
                 drop(reply.send(self.checkpoint(&live.browser, &sink).await));
             }
+        }
+    }
+
+    /// Puts what went over the session's way out on record, if it is news. A failure is logged, and mended by the next time.
+    pub(super) async fn record_traffic(&mut self, way_out: &WayOut) {
+        let traffic = way_out.traffic();
+        if traffic == self.recorded {
+            return;
+        }
+        match self.context.db.record_traffic(self.handle.id(), &traffic).await {
+            Ok(()) => self.recorded = traffic,
+            Err(error) => warn!(error = ?error, "failed to record the session's traffic"),
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::record::EndReason;
+use super::way_out::WayOut;
 use crate::db::Sink;
 use crate::error::{Error, Result, SESSION_UNREACHABLE};
 
@@ -38,6 +39,8 @@ pub struct Running {
     pub mux: Mux,
     /// The browser's answer to `Browser.getVersion`.
     pub version: Arc<roadstead_browser::BrowserVersion>,
+    /// Its way out to the network.
+    pub way_out: Arc<WayOut>,
 }
 
 impl fmt::Debug for Running {

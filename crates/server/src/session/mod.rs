@@ -13,7 +13,7 @@
 //! that hangs up changes nothing half-way.
 //!
 //! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), where its files are
-//! ([`work_dir`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! ([`work_dir`]), its way out to the network ([`way_out`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
 mod admission;
@@ -28,6 +28,7 @@ mod recovery;
 pub mod request;
 mod restore;
 mod start;
+mod way_out;
 mod work_dir;
 
 use std::collections::HashMap;
@@ -41,6 +42,7 @@ use tracing::Instrument as _;
 
 pub use self::handle::{Attachment, PageInfo, Running, SessionHandle, SessionState};
 pub use self::start::BrowserSetup;
+pub use self::way_out::WayOut;
 pub use self::work_dir::WorkRoot;
 
 use self::admission::Places;
@@ -52,6 +54,8 @@ use crate::caller::Caller;
 use crate::config::SessionsConfig;
 use crate::db::{Blocked, Db};
 use crate::error::{Error, Result, SESSION_UNREACHABLE};
+use crate::exits::Exits;
+use crate::exits::choice::{Choice, Wish};
 use crate::keys;
 use crate::lifecycle::Lifecycle;
 use crate::profile::Profiles;
@@ -71,6 +75,7 @@ struct Context {
     lifecycle: Lifecycle,
     work: WorkRoot,
     browsers: BrowserSetup,
+    exits: Exits,
     config: SessionsConfig,
     places: Places,
     live: Mutex<HashMap<SessionId, SessionHandle>>,
@@ -84,6 +89,7 @@ impl Sessions {
         lifecycle: Lifecycle,
         work: WorkRoot,
         browsers: BrowserSetup,
+        exits: Exits,
         config: SessionsConfig,
     ) -> Self {
         let places = Places::new(config.max_concurrent, config.queue_wait());
@@ -93,6 +99,7 @@ impl Sessions {
             lifecycle,
             work,
             browsers,
+            exits,
             config,
             places,
             live: Mutex::new(HashMap::new()),
@@ -102,15 +109,16 @@ impl Sessions {
     /// Starts a session and returns once its browser is ready, with the profile in it.
     ///
     /// Errors: no place in time ([`Error::TooManySessions`]), unknown profile, no such browser, a browser that does not
-    /// start ([`Error::Unavailable`]), a server that is shutting down.
+    /// start ([`Error::Unavailable`]), a way out that does not work ([`Error::WayOutFailed`]), a server that is shutting down.
     pub async fn create(&self, caller: &Caller, request: SessionRequest) -> Result<SessionHandle> {
         self.refuse_when_stopping()?;
         self.0.browsers.require(request.browser.headless)?;
+        let way = self.0.exits.choice(&request.way)?;
         let deadlines = Deadlines::of(&request, Instant::now());
         let mut listener = self.0.profiles.news().listen();
         loop {
             self.wait_until_unblocked(caller, &request, &deadlines, &mut listener).await?;
-            match self.start(caller, &request).await {
+            match self.start(caller, &request, &way).await {
                 // Somebody else was quicker; nothing is on record yet.
                 Err(Refusal::Blocked(blocked)) if !deadlines.are_over(&blocked) => {}
                 Err(refusal) => return Err(refusal.into_error(&request)),
@@ -138,18 +146,24 @@ impl Sessions {
     }
 
     /// Starts a session, once: a place, a driver, a browser.
-    async fn start(&self, caller: &Caller, request: &SessionRequest) -> Result<SessionHandle, Refusal> {
+    async fn start(
+        &self,
+        caller: &Caller,
+        request: &SessionRequest,
+        way: &Choice,
+    ) -> Result<SessionHandle, Refusal> {
         let place = self.0.places.take().await?;
         self.refuse_when_stopping()?;
         let id = SessionId::random();
         let (publisher, state) = watch::channel(SessionState::Starting);
-        let (commands, asked) = mpsc::channel(COMMANDS);
+        let (commands, given) = mpsc::channel(COMMANDS);
         let handle = SessionHandle::new(id, caller.project, keys::random_hex::<16>(), state, commands);
         let (ready, started) = oneshot::channel();
-        let driver = Driver::new(Arc::clone(&self.0), handle.clone(), publisher, asked, place);
-        let (caller, span) = (caller.clone(), tracing::info_span!(parent: None, "session", session.id = %id));
+        let driver = Driver::new(Arc::clone(&self.0), handle.clone(), publisher, given, place);
+        let asked = Asked { caller: caller.clone(), request: request.clone(), way: way.clone() };
+        let span = tracing::info_span!(parent: None, "session", session.id = %id);
         self.0.live().insert(id, handle);
-        self.0.lifecycle.tracker().spawn(driver.run(caller, request.clone(), ready).instrument(span));
+        self.0.lifecycle.tracker().spawn(driver.run(asked, ready).instrument(span));
         started.await.unwrap_or_else(|_| {
             Err(Error::Unavailable("The session ended while it started.".to_owned()).into())
         })
@@ -160,6 +174,28 @@ impl Sessions {
         let handle = self.find(project, id).ok_or(SESSION_UNREACHABLE)?;
         let sink = self.0.db.checkpoint_sink(project, id, profile).await?;
         handle.checkpoint(sink).await
+    }
+
+    /// Changes a running session's way out to the network. It is checked first: one that does not work changes nothing. The
+    /// browser goes on; its connections over the way before are cut. Returns the session's record.
+    ///
+    /// A caller who hangs up meanwhile changes nothing about it: the change is made, or not made, as a whole.
+    pub async fn change_way(&self, project: ProjectId, id: SessionId, wish: Wish) -> Result<SessionRecord> {
+        let handle = self.find(project, id).ok_or(SESSION_UNREACHABLE)?;
+        let running = handle.running().ok_or(SESSION_UNREACHABLE)?;
+        let choice = self.0.exits.choice(&wish)?;
+        let context = Arc::clone(&self.0);
+        let change = async move {
+            let _only_one = running.way_out.begin_change().await;
+            let (way, pinned) = context.db.plan_way(id, &choice).await?;
+            let opened = context.exits.open(&way, wish.custom(), pinned).await?;
+            context.db.change_way(id, &way, opened.address).await?;
+            running.way_out.switch(way, opened);
+            Ok::<_, Error>(())
+        };
+        let changed = self.0.lifecycle.tracker().spawn(change.in_current_span()).await;
+        changed.expect("changing a way out does not panic")?;
+        self.record(project, id).await
     }
 
     /// Returns one of a project's sessions while it runs.
@@ -203,12 +239,23 @@ impl Sessions {
 
     /// Returns what is known of one of a project's sessions, live or over.
     pub async fn record(&self, project: ProjectId, id: SessionId) -> Result<SessionRecord> {
-        self.0.db.session(project, id).await
+        let mut record = self.0.db.session(project, id).await?;
+        self.describe(&mut record);
+        Ok(record)
     }
 
     /// Lists a project's sessions, live and over.
     pub async fn list(&self, project: ProjectId, query: SessionQuery) -> Result<SessionPage> {
-        self.0.db.sessions(project, &query).await
+        let mut page = self.0.db.sessions(project, &query).await?;
+        page.sessions.iter_mut().for_each(|record| self.describe(record));
+        Ok(page)
+    }
+
+    /// Adds what a running session knows of its own traffic: the database is some seconds behind.
+    fn describe(&self, record: &mut SessionRecord) {
+        if let Some(running) = self.find(record.project, record.id).and_then(|handle| handle.running()) {
+            running.way_out.describe(record);
+        }
     }
 
     /// Lists a project's live sessions.
@@ -242,6 +289,14 @@ impl Sessions {
         }
         Ok(())
     }
+}
+
+/// What a driver is asked for.
+struct Asked {
+    caller: Caller,
+    request: SessionRequest,
+    /// What the session may have of what it wishes for.
+    way: Choice,
 }
 
 /// Why a session did not start.

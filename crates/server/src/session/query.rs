@@ -28,7 +28,7 @@ pub struct SessionFilter {
     pub status: Option<String>,
     /// Labels; a session has all of them.
     pub tags: Vec<String>,
-    /// Domains that the session visited; nobody observes them.
+    /// Hosts that the session's browser asked for; it has asked for all of them.
     pub domains: Vec<String>,
     /// Created then or later.
     pub created_from: Option<Timestamp>,
@@ -40,7 +40,7 @@ pub struct SessionFilter {
     pub task_initiated: Option<bool>,
     /// Whether it is a playground session; none is.
     pub playground: Option<bool>,
-    /// Whether it has a proxy; none has.
+    /// Whether it goes over a proxy or an exit.
     pub proxy: Option<bool>,
     /// Whether it has the patched browser; none has.
     pub extra_stealth: Option<bool>,
@@ -96,8 +96,8 @@ impl SessionQuery {
 impl SessionFilter {
     /// Tells whether the filter asks for something that no session of this server has.
     pub fn matches_nothing(&self) -> bool {
-        let flags = [self.task_initiated, self.playground, self.proxy, self.extra_stealth];
-        !self.domains.is_empty() || self.batch_id.is_some() || flags.contains(&Some(true))
+        let flags = [self.task_initiated, self.playground, self.extra_stealth];
+        self.batch_id.is_some() || flags.contains(&Some(true))
     }
 }
 
@@ -122,15 +122,13 @@ mod tests {
     #[test]
     fn what_nothing_has_matches_nothing_and_what_all_lack_matches_all() {
         let lacking =
-            SessionFilter { proxy: Some(false), playground: Some(false), ..SessionFilter::default() };
+            SessionFilter { extra_stealth: Some(false), playground: Some(false), ..SessionFilter::default() };
         assert!(!lacking.matches_nothing());
         for having in [
-            SessionFilter { proxy: Some(true), ..SessionFilter::default() },
             SessionFilter { extra_stealth: Some(true), ..SessionFilter::default() },
             SessionFilter { task_initiated: Some(true), ..SessionFilter::default() },
             SessionFilter { playground: Some(true), ..SessionFilter::default() },
             SessionFilter { batch_id: Some(String::new()), ..SessionFilter::default() },
-            SessionFilter { domains: vec!["a.example".to_owned()], ..SessionFilter::default() },
         ] {
             assert!(having.matches_nothing(), "{having:?}");
         }

@@ -1,8 +1,12 @@
 //! What is known of a session, alive or over: one row of the database.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use roadstead_api::{ProfileName, ProjectId, Receipt, RestoreReport, SessionId};
 use serde_json::Value;
+
+use crate::exits::choice::Way;
 
 /// Where a session is in its life. The wire uses the same words.
 ///
@@ -117,6 +121,18 @@ pub struct SessionRecord {
     pub created_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// Its way out to the network.
+    pub way: Way,
+    /// The address that sites see, where it is known.
+    pub address: Option<IpAddr>,
+    /// The bytes that went over it, both ways.
+    pub proxy_bytes: u64,
+    /// The requests that its browser made.
+    pub requests: u64,
+    /// The hosts that its browser asked for, sorted.
+    pub domains: Vec<String>,
+    /// Why the last request that failed on its way out did; known while the session runs.
+    pub last_problem: Option<String>,
     /// What its saves returned; empty while it runs.
     pub receipts: Vec<Receipt>,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use roadstead_api::ProfileName;
 use serde_json::Value;
 
+use crate::exits::choice::Wish;
 use crate::profile::SaveOptions;
 
 /// A validated request for a session.
@@ -23,6 +24,8 @@ pub struct SessionRequest {
     pub idle_timeout: Option<Duration>,
     /// The profile to start from, and whether to save into it.
     pub profile: Option<ProfileUse>,
+    /// The way out to the network that it wishes for.
+    pub way: Wish,
     /// The browser's shape.
     pub browser: BrowserRequest,
     /// The body as the caller sent it (`{}` when there was none), for the echo.
@@ -131,6 +134,7 @@ impl Default for SessionRequest {
             max_duration: Some(DEFAULT_MAX_DURATION),
             idle_timeout: Some(DEFAULT_IDLE_TIMEOUT),
             profile: None,
+            way: Wish::default(),
             browser: BrowserRequest::default(),
             configuration: Value::Object(serde_json::Map::new()),
         }

@@ -3,7 +3,7 @@
 //! It happens before anybody else has the browser: cookies first, then local storage that was captured and never reached
 //! the files, then the tabs. What cannot be restored never keeps a session from starting: it is in the report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -44,7 +44,7 @@ pub struct Restore<'a> {
     /// Whether the browser itself was told to bring them back, with their history.
     pub tabs_by_browser: bool,
     /// The state's directory.
-    pub state_dir: &'a Path,
+    pub state_dir: PathBuf,
 }
 
 /// Tells whether the browser can bring the tabs back by itself, history included: full Chromium, from files that full
@@ -67,10 +67,10 @@ impl Restore<'_> {
             ..RestoreReport::default()
         };
         note_downgrade(&mut report, browser.version().major);
-        note_device_bound(&mut report, self.state_dir);
+        note_device_bound(&mut report, &self.state_dir);
         if let Some(portable) = &self.portable {
             restore_cookies(browser.mux(), portable, &mut report).await?;
-            restore_local_storage(browser.mux(), portable, self.state_dir, &mut report).await?;
+            restore_local_storage(browser.mux(), portable, &self.state_dir, &mut report).await?;
             if self.tabs {
                 self.restore_tabs(browser.mux(), &portable.contents.tabs, &mut report).await?;
             }

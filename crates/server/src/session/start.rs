@@ -1,6 +1,7 @@
 //! Starting a session: files, browser, and what the files could not carry.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +16,12 @@ use tracing::{error, info, warn};
 use super::Context;
 use super::request::{BrowserRequest, SessionRequest};
 use super::restore::{self, Restore};
+use super::way_out::WayOut;
 use super::work_dir::WorkDir;
 use crate::config::Config;
 use crate::db::Admission;
 use crate::error::{Error, Result};
+use crate::exits::choice::{ChosenBy, Way};
 use crate::profile::portable::PortableState;
 
 /// How long the browser may take to take cookies, or to answer any other call of ours while it starts.
@@ -103,7 +106,13 @@ impl BrowserSetup {
         major
     }
 
-    fn options(&self, work: &WorkDir, browser: &BrowserRequest, restore_tabs: bool) -> Result<LaunchOptions> {
+    fn options(
+        &self,
+        work: &WorkDir,
+        browser: &BrowserRequest,
+        proxy: SocketAddr,
+        restore_tabs: bool,
+    ) -> Result<LaunchOptions> {
         let (build, executable) = self.require(browser.headless)?;
         Ok(LaunchOptions {
             executable,
@@ -117,6 +126,7 @@ impl BrowserSetup {
             display: if browser.headless { None } else { self.display.clone() },
             sandbox: self.sandbox,
             run_as: self.run_as,
+            proxy: Some(proxy),
             restore_tabs,
             extra_args: self.extra_args.clone(),
             launch_timeout: self.launch_timeout,
@@ -124,15 +134,63 @@ impl BrowserSetup {
     }
 }
 
-/// Brings a session's browser up, with the profile's state in it. Dropping the future ends whatever it started; the work
-/// dir is the caller's to remove.
+/// Brings a session's browser up, with the profile's state in it and a way out that was checked. Dropping the future ends
+/// whatever it started; the work dir is the caller's to remove.
 pub(super) async fn start(
     context: &Arc<Context>,
     work: &WorkDir,
     id: SessionId,
     request: &SessionRequest,
     admission: &Admission,
-) -> Result<Browser> {
+) -> Result<(Browser, WayOut)> {
+    let way_out = WayOut::open(&context.exits).await?;
+    // Together: the check needs no browser, and what a browser asks for meanwhile waits at its listener.
+    let (address, (browser, report)) = tokio::try_join!(
+        open_way(context, &way_out, request, admission),
+        launch(context, work, request, admission, way_out.listener()),
+    )?;
+    let report = match report {
+        Some(restore) => Some(restore.run(&browser).await.map_err(unresponsive)?),
+        None => None,
+    };
+    let version = &browser.version().product;
+    let started = process_start_time(browser.pid()).unwrap_or(0);
+    // Together: neither needs the other, and each waits for something else (a disk, a browser).
+    let (recorded, ordered) = tokio::join!(
+        context.db.session_running(id, version, browser.pid(), started, report.as_ref(), address),
+        give_orders(&browser, work, request, report.as_ref().is_some_and(|report| report.restored.tabs > 0)),
+    );
+    recorded.and(ordered)?;
+    Ok((browser, way_out))
+}
+
+/// Checks the session's way out, and opens it to its browser. Returns the address that sites see, where it is known.
+async fn open_way(
+    context: &Arc<Context>,
+    way_out: &WayOut,
+    request: &SessionRequest,
+    admission: &Admission,
+) -> Result<Option<IpAddr>> {
+    let Admission { way, pinned, profile, .. } = admission;
+    let opened = context.exits.open(way, request.way.custom(), *pinned).await?;
+    let address = opened.address;
+    if let (Way::Exit { by: ChosenBy::Profile, .. }, None, Some(address), Some(profile)) =
+        (way, pinned, opened.observed, profile)
+    {
+        context.db.remember_exit_address(*profile, address).await?;
+    }
+    way_out.switch(way.clone(), opened);
+    Ok(address)
+}
+
+/// Prepares the session's files and launches its browser on them. Returns what is left to be restored.
+async fn launch<'a>(
+    context: &Arc<Context>,
+    work: &WorkDir,
+    request: &SessionRequest,
+    admission: &'a Admission,
+    proxy: SocketAddr,
+) -> Result<(Browser, Option<Restore<'a>>)> {
     let state = prepare_files(context, work, admission).await?;
     let tabs = request.profile.as_ref().is_some_and(|wanted| wanted.restore_tabs);
     let (build, _) = context.browsers.require(request.browser.headless)?;
@@ -142,9 +200,8 @@ pub(super) async fn start(
             .as_ref()
             .zip(state.portable.as_ref())
             .is_some_and(|(point, portable)| restore::browser_restores_tabs(build, point, portable));
-    let options = context.browsers.options(work, &request.browser, tabs_by_browser)?;
+    let options = context.browsers.options(work, &request.browser, proxy, tabs_by_browser)?;
     let browser = Browser::launch(&options).await.map_err(|problem| launch_failed(&problem))?;
-    let state_dir = work.state();
     let restore = admission.head.as_ref().map(|point| Restore {
         point,
         portable: state.portable,
@@ -152,21 +209,9 @@ pub(super) async fn start(
         bytes: state.bytes,
         tabs,
         tabs_by_browser,
-        state_dir: &state_dir,
+        state_dir: work.state(),
     });
-    let report = match restore {
-        Some(restore) => Some(restore.run(&browser).await.map_err(unresponsive)?),
-        None => None,
-    };
-    let version = &browser.version().product;
-    let started = process_start_time(browser.pid()).unwrap_or(0);
-    // Together: neither needs the other, and each waits for something else (a disk, a browser).
-    let (recorded, ordered) = tokio::join!(
-        context.db.session_running(id, version, browser.pid(), started, report.as_ref()),
-        give_orders(&browser, work, request, report.as_ref().is_some_and(|report| report.restored.tabs > 0)),
-    );
-    recorded.and(ordered)?;
-    Ok(browser)
+    Ok((browser, restore))
 }
 
 /// What the files of a session hold before its browser starts.

@@ -6,6 +6,7 @@
 mod auth;
 mod cdp;
 mod envelopes;
+mod exits;
 mod openapi;
 mod profiles;
 mod revisions;

@@ -43,8 +43,7 @@ impl Ground {
     pub async fn new() -> Result<Self> {
         let place = Place::new()?;
         let site = OriginsSite::start().await?;
-        let config = format!("[chromium]\nextra_args = {}\n", json!(site.chromium_args()));
-        let options = ProgramOptions { config, ..ProgramOptions::default() };
+        let options = ProgramOptions { config: site.config(), ..ProgramOptions::default() };
         let program = Program::start(&place.data(), &options).await?;
         Ok(Self { site, program, _place: place })
     }

@@ -77,6 +77,14 @@ impl Api {
         self.call(Method::DELETE, &format!("/v1/sessions/{}", session.id), None).await
     }
 
+    /// Makes an empty profile with an exit of its own, and returns the address that sites will see.
+    pub async fn create_sticky_profile(&self, name: &str) -> Result<String> {
+        let body = json!({"name": name, "dedicated_sticky_ip": true});
+        let profile: Value = self.call(Method::POST, "/v1/profiles", Some(body)).await?;
+        let address = profile["exit"]["address"].as_str().context("a profile knows its exit's address")?;
+        Ok(address.to_owned())
+    }
+
     /// Asks that a running session be saved into a new profile when it ends.
     pub async fn create_profile(&self, name: &str, session: &Session) -> Result<()> {
         let body = json!({"name": name, "source": "session", "session_id": session.id});

@@ -4,6 +4,7 @@
 //! protocol, and leaves both running so that the reader can go on. What an earlier run left running is stopped first.
 //! Exits with 1 if anything of the login was not kept.
 
+mod addresses;
 mod api;
 mod background;
 mod story;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use crate::api::Api;
 use crate::background::Background;
+use roadstead_testing::program::LOOPBACK_ALLOWED;
 
 #[derive(Parser)]
 #[command(name = "demo", about = "Shows a logged-in browser becoming a profile and coming back")]
@@ -64,17 +66,22 @@ async fn run(binaries: &Path, dir: &Path) -> Result<bool> {
     let mut site = Background::new("demo-site", binaries, dir);
     site.args(["--listen", ANY_LISTEN]);
     let mut server = Background::new("roadstead", binaries, dir);
+    let config = dir.join("roadstead.toml");
+    std::fs::write(&config, format!("{LOOPBACK_ALLOWED}{}", addresses::EXITS))?;
     server.args(["serve", "--listen", free_listen()]).arg("--data-dir").arg(dir.join("data"));
+    server.arg("--config").arg(config);
     server.env("ROADSTEAD_API_KEY", &key);
 
     let site = site.start("demo site on ").await?;
     let server = server.start("listening on ").await?;
     tell::scene(&server, &site, &server_log(dir));
 
-    let outcome = story::play(&Api::new(&server.url, &key), &site.url).await?;
+    let api = Api::new(&server.url, &key);
+    let outcome = story::play(&api, &site.url).await?;
     tell::table(&outcome);
+    let own_addresses = addresses::play(&api).await?;
     tell::next(&outcome, &server, &site, &key, &binaries.join("roadstead"), dir);
-    Ok(outcome.is_everything_kept())
+    Ok(outcome.is_everything_kept() && own_addresses)
 }
 
 fn server_log(dir: &Path) -> PathBuf {
