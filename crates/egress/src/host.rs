@@ -56,3 +56,38 @@ impl fmt::Display for Destination {
         write!(f, "{}:{}", self.host, self.port)
     }
 }
+
+/// Which part of `host:port` is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InvalidAuthority {
+    Host,
+    Port,
+}
+
+/// Splits `host` and `host:port`, minding the colons of an IPv6 address. The host is not checked further.
+pub(crate) fn split_host_port(text: &str) -> Result<(&str, Option<u16>), InvalidAuthority> {
+    let end = match text.strip_prefix('[') {
+        Some(address) => 2 + address.find(']').ok_or(InvalidAuthority::Host)?,
+        None => text.find(':').unwrap_or(text.len()),
+    };
+    let (host, rest) = text.split_at(end);
+    if host.is_empty() {
+        return Err(InvalidAuthority::Host);
+    }
+    if rest.is_empty() {
+        return Ok((host, None));
+    }
+    let port = rest.strip_prefix(':').ok_or(InvalidAuthority::Host)?;
+    // A second colon is an IPv6 address without brackets.
+    if port.contains(':') {
+        return Err(InvalidAuthority::Host);
+    }
+    // `u16::from_str` would take a sign.
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(InvalidAuthority::Port);
+    }
+    match port.parse() {
+        Ok(port) if port > 0 => Ok((host, Some(port))),
+        _ => Err(InvalidAuthority::Port),
+    }
+}

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use crate::Host;
+use crate::host::{InvalidAuthority, split_host_port};
 
 /// How long a user name or password may be, in bytes: RFC 1929 has one byte for the length.
 const MAX_CREDENTIAL_BYTES: usize = 255;
@@ -131,7 +132,10 @@ impl UpstreamProxy {
             Some((userinfo, place)) => (Some(userinfo), place),
             None => (None, rest),
         };
-        let (host, port) = split_port(place)?;
+        let (host, port) = split_host_port(place).map_err(|error| match error {
+            InvalidAuthority::Host => ProxyUrlError::Host,
+            InvalidAuthority::Port => ProxyUrlError::Port,
+        })?;
         let port = match (port, scheme) {
             (Some(port), _) => port,
             (None, Some(scheme)) => scheme.default_port(),
@@ -189,30 +193,6 @@ fn parse_scheme(scheme: &str) -> Result<Scheme, ProxyUrlError> {
         "https" => Ok(Scheme::Https),
         "socks5" | "socks5h" => Ok(Scheme::Socks5),
         _ => Err(ProxyUrlError::Scheme),
-    }
-}
-
-/// Splits `host:port`, minding the colons of an IPv6 address.
-fn split_port(place: &str) -> Result<(&str, Option<u16>), ProxyUrlError> {
-    let after_host = place.rfind(']').map_or(0, |bracket| bracket + 1);
-    let Some(colon) = place[after_host..].find(':') else {
-        return if after_host == 0 || after_host == place.len() {
-            Ok((place, None))
-        } else {
-            Err(ProxyUrlError::Host)
-        };
-    };
-    let (host, port) = (&place[..after_host + colon], &place[after_host + colon + 1..]);
-    if host.is_empty() || (after_host > 0 && colon > 0) || (after_host == 0 && port.contains(':')) {
-        return Err(ProxyUrlError::Host);
-    }
-    // `u16::from_str` would take a sign.
-    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(ProxyUrlError::Port);
-    }
-    match port.parse() {
-        Ok(port) if port > 0 => Ok((host, Some(port))),
-        _ => Err(ProxyUrlError::Port),
     }
 }
 

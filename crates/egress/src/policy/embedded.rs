@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The addresses that a connection to this one may end at: the address itself, or the IPv4 addresses inside. Each of them has
 /// to be allowed. Never empty.
-pub(super) fn meant(address: IpAddr) -> Vec<IpAddr> {
+pub(crate) fn meant(address: IpAddr) -> Vec<IpAddr> {
     match address {
         IpAddr::V4(_) => vec![address],
         IpAddr::V6(v6) => {
@@ -31,8 +31,6 @@ fn inside(address: Ipv6Addr) -> Option<Vec<Ipv4Addr>> {
         [0x2002, ..] => Some(vec![at(2)]),
         // Teredo: the server's address, and the client's with every bit turned over.
         [0x2001, 0, ..] => Some(vec![at(4), Ipv4Addr::from_bits(!at(12).to_bits())]),
-        // ISATAP, below any prefix.
-        [.., 0 | 0x200, 0x5efe, _, _] => None,
         _ => None,
     }
 }

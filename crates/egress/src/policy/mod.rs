@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
+pub(crate) use embedded::meant;
 pub use refusal::{Refusal, Rule};
 
 /// Ports, both ends included.
@@ -82,7 +83,7 @@ impl Policy {
     /// Checks an address that is about to be connected to.
     pub fn check_address(&self, address: IpAddr) -> Result<(), Refusal> {
         // What the network would reach: the IPv4 address inside, where there is one.
-        let meant = embedded::meant(address);
+        let meant = meant(address);
         let denied = |address: &IpAddr| {
             self.deny.iter().any(|deny| matches!(deny, Deny::Addresses(range) if range.contains(address)))
         };

@@ -1,0 +1,98 @@
+//! What a request to the proxy asks for: a pure function of its head. Fuzzed.
+
+use http::uri::Scheme;
+use http::{HeaderMap, Method, Uri, header};
+
+use crate::host::{InvalidAuthority, split_host_port};
+use crate::{Destination, Host};
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// CONNECT: bytes both ways.
+    Tunnel(Destination),
+    /// A request of plain HTTP.
+    Plain {
+        /// Where it goes.
+        destination: Destination,
+        /// The absolute URI, its host in canonical form: what was checked is what is sent.
+        uri: Uri,
+    },
+}
+
+/// Why a request is none for a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRequest {
+    /// `GET /`: somebody takes the listener for a web server.
+    #[error(
+        "This is a browser's proxy, not a web server. It answers only requests with a whole URL, as clients send them to a proxy."
+    )]
+    NotForAProxy,
+    /// https goes through CONNECT.
+    #[error(
+        "Only http URLs can be asked for in the clear. For https, the client has to open a tunnel with CONNECT."
+    )]
+    Scheme,
+    /// `user:password@`.
+    #[error(
+        "A user name or password in the address is not accepted here; send an Authorization header instead."
+    )]
+    Userinfo,
+    /// No name and no address.
+    #[error("The host of this request is neither a name nor an address.")]
+    Host,
+    /// No number from 1 to 65535, or none at all where there has to be one.
+    #[error("The port of this request is missing or is not a number from 1 to 65535.")]
+    Port,
+    /// CONNECT with a path, or with content.
+    #[error("CONNECT takes host:port and nothing else: no scheme, no path and no content.")]
+    Connect,
+}
+
+/// Reads what a request asks for. The `Host` header plays no part: the request's own URI says where it goes, and the header is
+/// written anew from it.
+pub fn parse(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Target, BadRequest> {
+    if method == Method::CONNECT {
+        return parse_connect(uri, headers);
+    }
+    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+        return Err(BadRequest::NotForAProxy);
+    };
+    if *scheme != Scheme::HTTP {
+        return Err(BadRequest::Scheme);
+    }
+    let (host, port) = parse_authority(authority.as_str())?;
+    let destination = Destination { host, port: port.unwrap_or(80) };
+    let authority = match destination.port {
+        80 => destination.host.to_string(),
+        _ => destination.to_string(),
+    };
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path).build();
+    Ok(Target::Plain { destination, uri: uri.map_err(|_| BadRequest::Host)? })
+}
+
+fn parse_connect(uri: &Uri, headers: &HeaderMap) -> Result<Target, BadRequest> {
+    let authority = uri.authority().ok_or(BadRequest::Connect)?;
+    if uri.scheme().is_some() || uri.path_and_query().is_some_and(|path| !path.as_str().is_empty()) {
+        return Err(BadRequest::Connect);
+    }
+    // Content would be taken for the tunnel's first bytes by one side, and not by the other.
+    let empty = headers.get_all(header::CONTENT_LENGTH).iter().all(|length| length == "0");
+    if !empty || headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(BadRequest::Connect);
+    }
+    let (host, port) = parse_authority(authority.as_str())?;
+    Ok(Target::Tunnel(Destination { host, port: port.ok_or(BadRequest::Port)? }))
+}
+
+fn parse_authority(text: &str) -> Result<(Host, Option<u16>), BadRequest> {
+    if text.contains('@') {
+        return Err(BadRequest::Userinfo);
+    }
+    let (host, port) = split_host_port(text).map_err(|error| match error {
+        InvalidAuthority::Host => BadRequest::Host,
+        InvalidAuthority::Port => BadRequest::Port,
+    })?;
+    Ok((Host::parse(host).map_err(|_| BadRequest::Host)?, port))
+}
