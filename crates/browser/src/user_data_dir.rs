@@ -20,6 +20,12 @@ const SINGLETON: &[&str] = &["SingletonLock", "SingletonSocket", "SingletonCooki
 /// The value of `session.restore_on_startup` that brings no page back. The URL of the command line is opened instead.
 const OPEN_NEW_TAB_PAGE: u8 = 5;
 
+/// Whether `chrome://policy/test` exists, where a client could set policies: they come before the command line, the proxy
+/// among them. Debian's full Chromium has the page (156).
+const TEST_PAGE: &str = "policy_test_page_enabled";
+/// The policies that were set there, for the next start.
+const TEST_POLICIES: &str = "local_test_policies_for_next_startup";
+
 /// Opens no symbolic link.
 const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
@@ -43,7 +49,12 @@ pub fn prepare_user_data_dir(dir: &Path, open_pdf_externally: bool) -> io::Resul
     let mut after = before.clone();
     set_preferences(&mut after, open_pdf_externally);
     if after != before {
-        write_atomically(&preferences, &serde_json::to_vec(&after).expect("a JSON object serialises"))?;
+        write_preferences(&preferences, &after)?;
+    }
+    let local_state = dir.join("Local State");
+    let mut state = read_preferences(&local_state)?;
+    if state.remove(TEST_POLICIES).is_some() {
+        write_preferences(&local_state, &state)?;
     }
     Ok(())
 }
@@ -91,7 +102,12 @@ fn read_preferences(path: &Path) -> io::Result<Map<String, Value>> {
     }
 }
 
+fn write_preferences(path: &Path, preferences: &Map<String, Value>) -> io::Result<()> {
+    write_atomically(path, &serde_json::to_vec(preferences).expect("a JSON object serialises"))
+}
+
 fn set_preferences(preferences: &mut Map<String, Value>, open_pdf_externally: bool) {
+    preferences.insert(TEST_PAGE.to_owned(), json!(false));
     set(preferences, "plugins", "always_open_pdf_externally", json!(open_pdf_externally));
     // Otherwise a browser that was killed greets its successor with an offer to restore its pages.
     set(preferences, "profile", "exit_type", json!("Normal"));
@@ -159,10 +175,22 @@ mod tests {
             "session": {"restore_on_startup": 5, "startup_urls": ["http://x.test/"]},
             "plugins": {"always_open_pdf_externally": true},
             "intl": {"accept_languages": "de"},
+            "policy_test_page_enabled": false,
         });
         assert_eq!(preferences_of(dir.path()), expected);
         let names = fs::read_dir(dir.path().join("Default")).unwrap();
         assert_eq!(names.count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn policies_of_an_earlier_life_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("Local State");
+        let before = json!({"local_test_policies_for_next_startup": "[{\"name\": \"ProxyMode\"}]", "kept": 1});
+        fs::write(&state, before.to_string()).unwrap();
+        prepare_user_data_dir(dir.path(), true).unwrap();
+        let after: Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
+        assert_eq!(after, json!({"kept": 1}));
     }
 
     #[test]

@@ -14,10 +14,10 @@
 //!
 //! `Browser.close` is not forwarded: it is answered, and [`Mux::close_requested`] tells the browser's owner, who ends it
 //! the orderly way; so is one inside a `Target.sendMessageToTarget`. `Target.setRemoteLocations` is refused: full Chromium
-//! connects to the addresses in it past its proxy. A message that is not one JSON text, or that Chromium would not read to
+//! connects to the addresses in it past its proxy; so is a `Target.createBrowserContext` with a proxy of its own, and
+//! `Target.exposeDevToolsProtocol`, which gives a page the protocol past these rules. A message that is not one JSON text, or that Chromium would not read to
 //! its end ([`MAX_COMMAND_BYTES`](pipe::MAX_COMMAND_BYTES)), is answered here. Everything else passes. `Browser.crash`
-//! crashes the browser, as asked; `Target.exposeDevToolsProtocol` gives a page a connection of its own inside the browser,
-//! which no rule here reaches; `Target.setAutoAttach`, `setDiscoverTargets` and the like act on the client's root alone, as
+//! crashes the browser, as asked; `Target.setAutoAttach`, `setDiscoverTargets` and the like act on the client's root alone, as
 //! Chromium scopes them. A client cannot detach its own root: only what attached a CDP session may detach it.
 //!
 //! A client that does not read is dropped alone, past [`CLIENT_QUEUE_BYTES`]. A client that writes faster than the

@@ -1,12 +1,14 @@
 //! Which commands of a client are not for the browser.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 use crate::message::{Outline, outline, unquote};
 
 /// What a client is told that wants a proxy for a browser context.
 const OWN_PROXY: &str = "Browser contexts have no proxies of their own here: the session's is set by session.proxy, or PUT /v1/sessions/{id}/proxy";
+/// What a client is told whose parameters we cannot read, and Chromium might.
+const UNCLEAR: &str = "Invalid parameters: each is given once, and has its documented type";
 /// How many `Target.sendMessageToTarget` may be in one another.
 const MAX_NESTING: usize = 4;
 
@@ -25,23 +27,26 @@ pub(crate) fn decide(text: &[u8], outline: &Outline) -> Decision {
     decide_nested(text, outline, 0)
 }
 
-/// Tells whether a new browser context is to have a proxy. What cannot be read here is the browser's to refuse.
-fn names_a_proxy(text: &[u8]) -> bool {
+/// Decides about a new browser context: with a proxy of its own, be it an empty one, it would go around the browser's.
+/// What is not clear to us may be clear to Chromium, so it is refused.
+fn decide_context(text: &[u8]) -> Decision {
     #[derive(Deserialize)]
     struct Wire {
-        params: Params,
+        params: Option<Params>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Params {
-        proxy_server: Option<Value>,
-        proxy_bypass_list: Option<Value>,
+        proxy_server: Option<IgnoredAny>,
+        proxy_bypass_list: Option<IgnoredAny>,
     }
-    let Ok(Wire { params }) = serde_json::from_slice(text) else {
-        return false;
-    };
-    let named = |value: Option<Value>| value.is_some_and(|value| value != "" && !value.is_null());
-    named(params.proxy_server) || named(params.proxy_bypass_list)
+    match serde_json::from_slice(text) {
+        Ok(Wire { params: None | Some(Params { proxy_server: None, proxy_bypass_list: None }) }) => {
+            Decision::Forward
+        }
+        Ok(_) => Decision::Refuse(OWN_PROXY),
+        Err(_) => Decision::Refuse(UNCLEAR),
+    }
 }
 
 fn decide_nested(text: &[u8], found: &Outline, level: usize) -> Decision {
@@ -55,21 +60,67 @@ fn decide_nested(text: &[u8], found: &Outline, level: usize) -> Decision {
     }
     match found.method.clone().and_then(|place| unquote(&text[place])).as_deref() {
         Some("Browser.close") => Decision::Close,
-        // A context with a proxy of its own would go around the one that the browser has.
-        Some("Target.createBrowserContext") if names_a_proxy(text) => Decision::Refuse(OWN_PROXY),
+        Some("Target.createBrowserContext") => decide_context(text),
+        // The page would have the whole protocol, past everything that is decided here.
+        Some("Target.exposeDevToolsProtocol") => Decision::Refuse("Not supported"),
         // Full Chromium connects to the addresses given, past the proxy that it has.
         Some("Target.setRemoteLocations") => Decision::Refuse("Not supported"),
         Some("Target.sendMessageToTarget") if level == MAX_NESTING => Decision::Refuse("Nested too deep"),
         Some("Target.sendMessageToTarget") => {
-            // What cannot be read here is the browser's to refuse.
             let Ok(Wire { params: Params { message } }) = serde_json::from_slice(text) else {
-                return Decision::Forward;
+                return Decision::Refuse(UNCLEAR);
             };
             match outline(message.as_bytes()) {
                 Ok(inner) => decide_nested(message.as_bytes(), &inner, level + 1),
-                Err(_) => Decision::Forward,
+                Err(_) => Decision::Refuse(UNCLEAR),
             }
         }
         _ => Decision::Forward,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn decision(text: &str) -> Decision {
+        decide(text.as_bytes(), &outline(text.as_bytes()).unwrap())
+    }
+
+    /// Wraps a command as the older, nested form of the protocol does.
+    fn nested(text: &str) -> String {
+        json!({"id": 1, "method": "Target.sendMessageToTarget", "params": {"message": text}}).to_string()
+    }
+
+    #[test]
+    fn a_context_with_a_proxy_is_refused_however_it_is_written() {
+        let context = |rest: &str| format!("{{\"id\": 1, \"method\": \"Target.createBrowserContext\"{rest}}}");
+        for rest in ["", ", \"params\": {}", ", \"params\": {\"disposeOnDetach\": true}", ", \"sessionId\": \"A\""] {
+            assert_eq!(decision(&context(rest)), Decision::Forward, "{rest}");
+            assert_eq!(decision(&nested(&context(rest))), Decision::Forward, "{rest}");
+        }
+        for rest in [
+            r#", "params": {"proxyServer": "direct://"}"#,
+            r#", "params": {"proxyServer": ""}"#,
+            r#", "params": {"\u0070roxyServer": "direct://"}"#,
+            r#", "params": {"proxyBypassList": "*"}"#,
+            r#", "\u0070arams": {"proxyServer": "direct://"}"#,
+            r#", "params": {"proxyServer": "direct://"}, "params": {}"#,
+            r#", "params": {}, "params": {"proxyServer": "direct://"}"#,
+            r#", "params": {"proxyServer": "a", "proxyServer": null}"#,
+            r#", "params": {"proxyServer": "direct://",}"#,
+            r#", "params": ["direct://"]"#,
+        ] {
+            for text in [context(rest), nested(&context(rest)), nested(&nested(&context(rest)))] {
+                let decided = outline(text.as_bytes()).map(|outline| decide(text.as_bytes(), &outline));
+                assert!(matches!(decided, Err(_) | Ok(Decision::Refuse(_))), "{text}: {decided:?}");
+            }
+        }
+        let twice = r#"{"id": 1, "method": "Target.sendMessageToTarget", "params": {"message": "{}", "message": "{}"}}"#;
+        assert_eq!(decision(twice), Decision::Refuse(UNCLEAR));
+        let twice = r#"{"id": 1, "method": "Target.getTargets", "method": "Target.createBrowserContext"}"#;
+        assert_eq!(decision(&nested(twice)), Decision::Refuse(UNCLEAR));
     }
 }

@@ -47,9 +47,18 @@ impl Page {
 
     /// Calls a method of the page and returns its result. Events that arrive meanwhile are skipped.
     pub async fn call(&mut self, method: &str, params: Value) -> Result<Value> {
+        self.call_in(self.session.clone(), method, params).await
+    }
+
+    /// Calls a method of the browser around the page, which only a connection to the whole browser has.
+    pub async fn call_browser(&mut self, method: &str, params: Value) -> Result<Value> {
+        self.call_in(None, method, params).await
+    }
+
+    async fn call_in(&mut self, session: Option<String>, method: &str, params: Value) -> Result<Value> {
         self.last_id += 1;
         let mut message = json!({"id": self.last_id, "method": method, "params": params});
-        if let Some(session) = &self.session {
+        if let Some(session) = session {
             message["sessionId"] = json!(session);
         }
         self.socket.send(Message::text(message.to_string())).await?;

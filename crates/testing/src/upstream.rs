@@ -110,7 +110,7 @@ impl Desk {
     }
 
     async fn serve_http(self, mut client: TcpStream) -> io::Result<()> {
-        let head = read_head(&mut client).await?;
+        let (head, begun) = read_head(&mut client).await?;
         let text = String::from_utf8_lossy(&head).into_owned();
         let login = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
         let field = |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
@@ -134,7 +134,7 @@ impl Desk {
             !matches!(field(line), Some((name, _)) if name == "proxy-authorization" || name == "connection")
         });
         let head = kept.collect::<Vec<_>>().join("\r\n") + "\r\nconnection: close\r\n\r\n";
-        site.write_all(head.as_bytes()).await?;
+        site.write_all(&[head.as_bytes(), &begun].concat()).await?;
         copy_bidirectional(&mut client, &mut site).await.map(drop)
     }
 
@@ -178,14 +178,19 @@ impl Desk {
     }
 }
 
-async fn read_head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
+/// Reads a request's head, and what came with it of the body.
+async fn read_head(client: &mut TcpStream) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    const END: &[u8] = b"\r\n\r\n";
     let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
+    loop {
+        if let Some(place) = head.windows(END.len()).position(|bytes| bytes == END) {
+            let body = head.split_off(place + END.len());
+            return Ok((head, body));
+        }
         if client.read_buf(&mut head).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    Ok(head)
 }
 
 async fn read_array<const LENGTH: usize>(client: &mut TcpStream) -> io::Result<[u8; LENGTH]> {

@@ -154,7 +154,61 @@ async fn exits_are_listed_without_credentials_and_without_other_projects_profile
     assert_eq!(server.client().post("/v1/exits/rome/check", json!({})).await.status, 404);
     let listed = server.get("/v1/exits").await;
     assert!(!listed.text.contains("hunter2") && !listed.text.contains("user:"), "{}", listed.text);
-    insta::assert_snapshot!(listed.shown(), @"");
+    insta::assert_snapshot!(listed.shown(), @r#"
+    200
+    {
+      "data": {
+        "count": 4,
+        "items": [
+          {
+            "address": "127.0.0.4",
+            "default": true,
+            "kind": "source_address",
+            "name": "shared",
+            "reserved": false
+          },
+          {
+            "address": "127.0.0.2",
+            "city": "Berlin",
+            "country_code": "de",
+            "default": false,
+            "kind": "source_address",
+            "last_check": {
+              "at": "[time]",
+              "duration_ms": "[duration_ms]",
+              "ok": true
+            },
+            "name": "berlin",
+            "profile": "a",
+            "region": "be",
+            "reserved": true
+          },
+          {
+            "address": "127.0.0.3",
+            "country_code": "fr",
+            "default": false,
+            "kind": "source_address",
+            "name": "paris",
+            "reserved": true
+          },
+          {
+            "address": null,
+            "country_code": "us",
+            "default": false,
+            "kind": "proxy",
+            "last_check": {
+              "at": "[time]",
+              "duration_ms": "[duration_ms]",
+              "ok": false,
+              "problem": "the exit is down: its proxy cannot be connected to (connection refused)"
+            },
+            "name": "down",
+            "reserved": false
+          }
+        ]
+      }
+    }
+    "#);
     let seen = other.get("/v1/exits").await.data();
     assert_eq!((&seen["items"][1]["reserved"], &seen["items"][1]["profile"]), (&json!(true), &Value::Null));
     assert_eq!(seen["items"][2]["profile"], "theirs");
@@ -242,7 +296,21 @@ async fn a_way_out_is_changed_as_a_whole_or_not_at_all() {
         let now = client.get(&format!("/v1/sessions/{id}")).await.data()["proxy"].take();
         assert_eq!(now, before);
     }
-    insta::assert_snapshot!(client.put(&path, json!({"exit": "paris"})).await.shown(), @"");
+    insta::assert_snapshot!(client.put(&path, json!({"exit": "paris"})).await.shown(), @r#"
+    200
+    {
+      "data": {
+        "proxy": {
+          "active": true,
+          "address": "127.0.0.3",
+          "exit": "paris",
+          "type": "exit"
+        },
+        "session_id": "[uuid]",
+        "status": "success"
+      }
+    }
+    "#);
     assert_eq!(client.get("/v1/sessions").await.data()["sessions"][0]["browser_ip"], "127.0.0.3");
     let (other, _) = session(client, json!({})).await;
     sticky(client, "a", Some("berlin")).await;

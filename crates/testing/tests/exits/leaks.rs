@@ -60,15 +60,17 @@ async fn contexts_have_no_proxy_of_their_own(headless: bool) -> Result<()> {
         json!({"proxyServer": "direct://"}),
         json!({"proxyServer": "http://127.0.0.1:1", "proxyBypassList": "*"}),
         json!({"proxyBypassList": "127.0.0.1"}),
+        // Chromium takes an empty one for the direct way.
+        json!({"proxyServer": ""}),
     ] {
-        let made = session.page.call("Target.createBrowserContext", proxy.clone()).await;
+        let made = session.page.call_browser("Target.createBrowserContext", proxy.clone()).await;
         let why = made.err().map(|refusal| refusal.to_string()).unwrap_or_default();
         ensure!(why.contains("session.proxy"), "{proxy}: {why}");
     }
-    let context = session.page.call("Target.createBrowserContext", json!({"proxyServer": ""})).await?;
+    let context = session.page.call_browser("Target.createBrowserContext", json!({})).await?;
     let url = ground.witness.url("/context");
     let target = json!({"url": url, "browserContextId": context["browserContextId"]});
-    session.page.call("Target.createTarget", target).await?;
+    session.page.call_browser("Target.createTarget", target).await?;
     roadstead_testing::program::wait_until("the context's page is asked for", || {
         !ground.witness.who_asked("/context").is_empty()
     })
@@ -86,4 +88,31 @@ async fn contexts_of_the_headless_shell_have_no_proxy_of_their_own() -> Result<(
 #[tokio::test]
 async fn contexts_of_full_chromium_have_no_proxy_of_their_own() -> Result<()> {
     contexts_have_no_proxy_of_their_own(false).await
+}
+
+/// Policies come before the command line, so nobody may set any.
+#[tokio::test]
+async fn a_client_sets_no_policies_in_full_chromium() -> Result<()> {
+    let ground = Ground::new().await?;
+    let program = ground.program("allow = [\"127.0.0.0/8\"]").await?;
+    let mut session = start_with(&program, json!({})).await?;
+    session.page.visit("chrome://policy/test").await?;
+    let title = session.page.evaluate("document.title").await?;
+    ensure!(title == "Policies", "{title}");
+    session.end(&program).await?;
+    program.stop().await
+}
+
+/// A page with the whole protocol could do what its client may not.
+#[tokio::test]
+async fn a_page_gets_no_protocol_of_its_own() -> Result<()> {
+    let ground = Ground::new().await?;
+    let program = ground.program("allow = [\"127.0.0.0/8\"]").await?;
+    let mut session = start_with(&program, json!({"browser": {"headless": {"active": true}}})).await?;
+    let targets = session.page.call_browser("Target.getTargets", json!({})).await?;
+    let expose = json!({"targetId": targets["targetInfos"][0]["targetId"], "bindingName": "cdp"});
+    let exposed = session.page.call_browser("Target.exposeDevToolsProtocol", expose).await;
+    ensure!(exposed.is_err_and(|why| why.to_string().contains("Not supported")));
+    session.end(&program).await?;
+    program.stop().await
 }

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::net::TcpListener;
+use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::thread;
 
@@ -47,7 +48,7 @@ impl Host {
     fn listen(&self) -> Result<TcpListener> {
         let namespace = File::open(format!("/run/netns/{}", self.name))?;
         let listening = thread::spawn(move || {
-            move_into_link_name_space((&namespace).into(), Some(LinkNameSpaceType::Network))?;
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
             let listener = TcpListener::bind((THEIRS, 0))?;
             listener.set_nonblocking(true)?;
             Ok(listener)

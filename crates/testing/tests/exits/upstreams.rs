@@ -15,8 +15,9 @@ async fn upstream(ground: &Ground, protocol: Protocol) -> Result<Upstream> {
     Ok(Upstream::start(protocol, any, ip(SOURCE), site).await?)
 }
 
-fn proxy_exit(url: &str) -> String {
-    format!("allow = [\"127.0.0.0/8\"]\n[[egress.exits]]\nname = \"rented\"\nkind = \"proxy\"\nurl = \"{url}\"\n")
+fn proxy_exit(ground: &Ground, url: &str) -> String {
+    let echo = ground.witness.url("/ip");
+    format!("allow = [\"127.0.0.0/8\"]\necho_url = \"{echo}\"\n[[egress.exits]]\nname = \"rented\"\nkind = \"proxy\"\nurl = \"{url}\"\n")
 }
 
 /// A page over http, one that only the proxy can resolve, and a WebSocket, which takes a tunnel.
@@ -40,7 +41,7 @@ async fn use_it(ground: &Ground, session: &mut Session) -> Result<()> {
 async fn an_upstream_sees_the_traffic(protocol: Protocol) -> Result<()> {
     let ground = Ground::new().await?;
     let upstream = upstream(&ground, protocol).await?;
-    let program = ground.program(&proxy_exit(&upstream.url(PASSWORD))).await?;
+    let program = ground.program(&proxy_exit(&ground, &upstream.url(PASSWORD))).await?;
     let mut session = start(&program, Value::Null, json!({"exit": "rented"})).await?;
     use_it(&ground, &mut session).await?;
     session.end(&program).await?;
@@ -104,7 +105,7 @@ async fn nothing_goes_around_an_exit_that_is_gone(protocol: Protocol) -> Result<
     let ground = Ground::new().await?;
     let mut upstream = upstream(&ground, protocol).await?;
     let address = upstream.address();
-    let program = ground.program(&proxy_exit(&upstream.url(PASSWORD))).await?;
+    let program = ground.program(&proxy_exit(&ground, &upstream.url(PASSWORD))).await?;
     let mut session = start(&program, Value::Null, json!({"exit": "rented"})).await?;
     session.require_seen_as(&ground.witness.url("/before"), SOURCE).await?;
     session.page.evaluate("window.ticks = new EventSource('/ticks'); window.cut = false; ticks.onerror = () => { cut = true; }; null").await?;
