@@ -85,7 +85,7 @@ pub(crate) fn plan_args(options: &LaunchOptions) -> Vec<String> {
     if !options.sandbox {
         args.push("--no-sandbox".to_owned());
     }
-    if options.disable_web_security || !options.sandbox {
+    if options.disable_web_security || !options.sandbox || options.proxy.is_some() {
         args.push("--test-type".to_owned());
     }
     for extra in &options.extra_args {
@@ -213,6 +213,7 @@ mod tests {
         for wild in [
             LaunchOptions { sandbox: false, ..options(Build::Full) },
             LaunchOptions { disable_web_security: true, ..options(Build::Full) },
+            LaunchOptions { proxy: Some(([127, 0, 0, 1], 1).into()), ..options(Build::Full) },
         ] {
             assert!(has(&plan_args(&wild), "--test-type"));
         }

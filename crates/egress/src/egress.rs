@@ -44,7 +44,7 @@ impl Egress {
         self.shared.own.add(listener);
     }
 
-    /// Opens a listener on a free port of 127.0.0.1. Its route is [`Route::Closed`](crate::Route::Closed).
+    /// Opens a listener on a free port of 127.0.0.1. Its route is [`Route::Pending`](crate::Route::Pending).
     pub async fn listen(&self) -> io::Result<Listener> {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         Listener::start(Arc::clone(&self.shared), socket)

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// How long things may take, and how large they may be. The default is for use; tests are less patient.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Waiting for a route, once a request is there.
+    pub pending: Duration,
     /// Looking a name up.
     pub resolve: Duration,
     /// Connecting, over all addresses of a name.
@@ -26,6 +28,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            pending: Duration::from_secs(30),
             resolve: Duration::from_secs(10),
             connect: Duration::from_secs(10),
             handshake: Duration::from_secs(30),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,9 +41,7 @@ impl Listener {
         let address = socket.local_addr()?;
         let (counts, tasks, closed) =
             (Arc::<Counts>::default(), TaskTracker::new(), CancellationToken::new());
-        let route =
-            Route::Closed { why: "This browser has no way out yet. Try again in a moment.".to_owned() };
-        let way = WayOut::new(route, &shared, &counts, &tasks, closed.child_token());
+        let way = WayOut::new(Route::Pending, &shared, &counts, &tasks, closed.child_token());
         let inner = Inner { shared, counts, tasks, way: Mutex::new(Arc::new(way)), closed };
         let this = Self { address, inner: Arc::new(inner) };
         this.inner.shared.own.add(address);
@@ -123,6 +122,17 @@ impl Inner {
     /// The route of the moment.
     pub fn way(&self) -> Arc<WayOut> {
         Arc::clone(&self.lock())
+    }
+
+    /// The route of the moment, once it is another than [`Route::Pending`], or that one after all when none comes in time.
+    pub async fn settled_way(&self) -> Arc<WayOut> {
+        let deadline = Instant::now() + self.shared.limits.pending;
+        loop {
+            let way = self.way();
+            if way.route != Route::Pending || timeout_at(deadline, way.cut.cancelled()).await.is_err() {
+                return way;
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<WayOut>> {

@@ -49,7 +49,7 @@ async fn respond(inner: &Arc<Inner>, request: Request<Incoming>) -> Response<Ans
             return page::answer(&failure);
         }
     };
-    let way = inner.way();
+    let way = inner.settled_way().await;
     let open = match way.open() {
         Ok(open) => open,
         Err(closed) => {

@@ -53,7 +53,7 @@ impl WayOut {
         cut: CancellationToken,
     ) -> Self {
         let exit = match &route {
-            Route::Closed { .. } => return Self { route, cut, open: None },
+            Route::Pending | Route::Closed { .. } => return Self { route, cut, open: None },
             Route::Direct => None,
             Route::Exit(exit) => Some(Arc::clone(exit)),
         };
@@ -78,12 +78,15 @@ impl WayOut {
         Self { route, cut, open: Some(OpenWay { dialer, tally, client }) }
     }
 
-    /// What it takes to go out, unless the route is closed.
+    /// What it takes to go out, unless the route is closed or pending.
     pub fn open(&self) -> Result<&OpenWay, Failure> {
         match (&self.open, &self.route) {
             (Some(open), _) => Ok(open),
             (None, Route::Closed { why }) => Err(Failure::Closed(why.clone())),
-            (None, Route::Direct | Route::Exit(_)) => unreachable!("only a closed route has nothing"),
+            (None, Route::Pending) => {
+                Err(Failure::Closed("This browser has no way out yet. Try again in a moment.".to_owned()))
+            }
+            (None, Route::Direct | Route::Exit(_)) => unreachable!("an open route has everything"),
         }
     }
 

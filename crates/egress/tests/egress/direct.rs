@@ -52,3 +52,21 @@ async fn a_closed_route_says_why() {
     assert_eq!(listener.traffic().last_problem.as_deref(), Some("The session's exit <is> being chosen."));
     assert!(site.seen().is_empty());
 }
+
+#[tokio::test]
+async fn what_is_asked_for_before_there_is_a_route_waits_for_it() {
+    let (egress, site) = (loopback_egress(), hello("127.0.0.2").await);
+    let listener = egress.listen().await.unwrap();
+    let mut browser = Browser::connect(&listener).await;
+    let url = format!("http://{}/", site.address);
+    let (answered, ()) = tokio::join!(browser.get(&url), async {
+        // A second browser's refusal shows that the first one's request could have been answered by now.
+        let closed = egress.listen().await.unwrap();
+        closed.set_route(Route::Closed { why: "No.".to_owned() });
+        Browser::connect(&closed).await.get(&url).await;
+        assert!(site.seen().is_empty());
+        listener.set_route(Route::Direct);
+    });
+    assert_eq!(answered.status(), 200);
+    assert_eq!(site.seen().len(), 1);
+}

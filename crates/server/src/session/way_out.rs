@@ -1,8 +1,8 @@
 //! A session's way out to the network: the one listener that its browser knows, and what that goes over now.
 //!
 //! The browser is started with its listener's address and nothing else, so what is behind it can be chosen late, and changed
-//! while the browser runs. A listener refuses everything until it has been given a route, and only a way that was found to
-//! work becomes one.
+//! while the browser runs. What a browser asks for before there is a route waits at its listener, and only a way that was
+//! found to work becomes one.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -14,9 +14,7 @@ use crate::exits::choice::Way;
 use crate::exits::{Exits, Opened};
 use crate::error::Result;
 
-/// What the listener says between the start of the browser and the end of the check.
-const NOT_YET: &str = "The session is still starting: its way out has not been checked yet.";
-/// What it says once the session ends.
+/// What the listener says once the session ends.
 const OVER: &str = "The session is ending.";
 
 /// One browser's way out. Dropping it closes the listener, and with it every connection.
@@ -35,10 +33,9 @@ struct Now {
 }
 
 impl WayOut {
-    /// Opens a listener that refuses everything for now.
+    /// Opens a listener that leads nowhere yet.
     pub(super) async fn open(exits: &Exits) -> Result<Self> {
         let listener = exits.listen().await?;
-        listener.set_route(Route::Closed { why: NOT_YET.to_owned() });
         Ok(Self { listener, now: Mutex::default(), changing: tokio::sync::Mutex::new(()) })
     }
 
