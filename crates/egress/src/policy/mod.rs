@@ -3,6 +3,8 @@
 mod embedded;
 mod ranges;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;

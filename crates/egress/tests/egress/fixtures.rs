@@ -139,9 +139,14 @@ impl Peer {
         Some(self.rest.drain(..length).collect())
     }
 
+    /// What came together with the head.
+    pub fn early(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.rest)
+    }
+
     /// Reads until the end.
     pub async fn to_end(&mut self) -> Vec<u8> {
-        let mut all = std::mem::take(&mut self.rest);
+        let mut all = self.early();
         self.io.read_to_end(&mut all).await.ok();
         all
     }
