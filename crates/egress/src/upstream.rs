@@ -148,7 +148,7 @@ impl UpstreamProxy {
             None => Ok(proxy),
             Some(userinfo) => {
                 let (username, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-                proxy.with_credentials(&*decode(username)?, &*decode(password)?)
+                proxy.with_credentials(&decode(username)?, &decode(password)?)
             }
         }
     }

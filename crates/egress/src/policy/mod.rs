@@ -1,6 +1,8 @@
 //! The address policy: where browsers may not go, and what lifts it. Pure: no names are resolved, nothing is connected to.
 
 mod embedded;
+#[cfg(test)]
+mod properties;
 mod ranges;
 mod refusal;
 #[cfg(test)]

@@ -18,7 +18,7 @@ fn source_address(ip: &str) -> Exit {
 async fn echoing(template: &'static str) -> (Server, Echo) {
     let server = Server::start("127.0.0.2", move |mut peer: Peer| async move {
         peer.head().await;
-        let text = template.replace("IP", &peer.peer().to_string());
+        let text = template.replace("IP", &peer.from().to_string());
         peer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len())).await;
     })
     .await;
@@ -104,7 +104,7 @@ async fn a_proxy_that_speaks_no_tls() {
     // A stranger's certificate, and none at all.
     let plain = Server::start("127.0.0.4", |mut peer: Peer| async move {
         peer.send("HTTP/1.1 400 Bad Request\r\n\r\n").await;
-        peer.to_end().await;
+        peer.rest().await;
     })
     .await;
     for proxy in [&https, &plain] {
@@ -128,7 +128,7 @@ async fn echoes_that_tell_nothing() {
     let moved = Server::start("127.0.0.2", |mut peer: Peer| async move {
         peer.head().await;
         peer.send("HTTP/1.1 302 Found\r\nLocation: /ip\r\nContent-Length: 0\r\n\r\n").await;
-        peer.to_end().await;
+        peer.rest().await;
     })
     .await;
     let echo = Echo::new(&format!("http://{}/", moved.address)).unwrap();
@@ -141,7 +141,7 @@ async fn echoes_that_tell_nothing() {
 async fn a_check_takes_no_longer_than_its_limit() {
     let limits = Limits { check: Duration::from_millis(50), ..Limits::default() };
     let egress = Egress::with_network(loopback_policy(), SystemNetwork::default(), limits);
-    let silent = Server::start("127.0.0.4", |mut peer: Peer| async move { drop(peer.to_end().await) }).await;
+    let silent = Server::start("127.0.0.4", |mut peer: Peer| async move { drop(peer.rest().await) }).await;
     let server = UpstreamProxy::parse(&format!("socks5://{}", silent.address)).unwrap();
     let error = egress.check(&exit(server), None).await.unwrap_err();
     assert_eq!(error, CheckError::TimedOut(Duration::from_millis(50)));

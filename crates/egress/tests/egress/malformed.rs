@@ -98,7 +98,7 @@ async fn requests_that_are_made_clean() {
     let site = Server::start("127.0.0.2", |mut peer: Peer| async move {
         peer.head().await;
         peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
-        let rest = peer.to_end().await;
+        let rest = peer.rest().await;
         peer.note(&String::from_utf8_lossy(&rest));
     })
     .await;
@@ -172,7 +172,7 @@ async fn heads_are_bounded_in_size_and_time() {
     let mut browser = Browser::connect(&listener).await;
     let endless = head.clone() + &"c".repeat(300_000);
     tokio::io::AsyncWriteExt::write_all(&mut browser.io, endless.as_bytes()).await.ok();
-    let refused = browser.to_end().await.unwrap_or_default();
+    let refused = browser.rest().await.unwrap_or_default();
     assert!(
         refused.is_empty() || refused.starts_with(b"HTTP/1.1 431"),
         "{}",
@@ -181,6 +181,6 @@ async fn heads_are_bounded_in_size_and_time() {
     // Nor this slow.
     let mut browser = Browser::connect(&listener).await;
     browser.send(head).await;
-    browser.to_end().await.ok();
+    browser.rest().await.ok();
     assert_eq!(site.seen().len(), 1);
 }
