@@ -169,8 +169,11 @@ async fn ask(shared: &Shared, dialer: &Dialer, echo: &Echo) -> Result<IpAddr, Ch
 
 async fn exchange(stream: Stream, request: Request<Empty<Bytes>>) -> Result<(StatusCode, Bytes), CheckError> {
     let broke = |_: &hyper::Error| CheckError::Down("the connection to the echo broke off".to_owned());
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| broke(&error))?;
+    let (mut sender, connection) = http1::Builder::new()
+        .title_case_headers(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| broke(&error))?;
     let work = async {
         let response = sender.send_request(request).await.map_err(|error| broke(&error))?;
         let status = response.status();

@@ -141,8 +141,7 @@ impl Failure {
                 Trouble::HungUp(_) => "connection_terminated",
                 Trouble::Refused(_) => "destination_ip_prohibited",
                 Trouble::Tls(_) => "tls_protocol_error",
-                Trouble::Authentication => "proxy_configuration_error",
-                Trouble::Protocol(_) => "proxy_configuration_error",
+                Trouble::Authentication | Trouble::Protocol(_) => "proxy_configuration_error",
                 Trouble::Rejected(_) => "destination_unavailable",
             },
         }

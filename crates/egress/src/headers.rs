@@ -52,7 +52,10 @@ fn keep(
         let own = own || name.as_str().starts_with("proxy-") || (chunked && name == CONTENT_LENGTH);
         // The framing is written anew, and by our own rules, so naming it takes nothing away.
         let framing = name == TRANSFER_ENCODING || name == CONTENT_LENGTH || name == HOST;
-        if let Some(name) = rename(name, value) {
+        if upgrade.is_some() && (name == CONNECTION || name == UPGRADE) {
+            // Written below, in the place that is taken here.
+            kept.insert(name.clone(), value.clone());
+        } else if let Some(name) = rename(name, value) {
             kept.append(name, value.clone());
         } else if !own && (framing || !named.iter().any(|named| name.as_str().eq_ignore_ascii_case(named))) {
             kept.append(name.clone(), value.clone());
@@ -68,4 +71,72 @@ fn keep(
 fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|option| !option.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in lines {
+            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    fn lines(map: &HeaderMap) -> Vec<String> {
+        map.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_request_is_as_if_there_were_no_proxy() {
+        let headers = map(&[
+            ("host", "lie.example"),
+            ("proxy-connection", "keep-alive"),
+            ("proxy-authorization", "Basic hush"),
+            ("user-agent", "x"),
+            ("keep-alive", "300"),
+            ("te", "trailers"),
+            ("x-hop", "gone"),
+            ("cookie", "a=b"),
+            ("connection", "x-hop, close, host, content-length"),
+            ("upgrade", "h2c"),
+            ("cookie", "c=d"),
+            ("content-length", "3"),
+        ]);
+        let kept = for_request(&headers, &HeaderValue::from_static("example.com"), None);
+        let expected = [
+            "host: example.com",
+            "connection: keep-alive",
+            "user-agent: x",
+            "cookie: a=b",
+            "cookie: c=d",
+            "content-length: 3",
+        ];
+        assert_eq!(lines(&kept), expected);
+    }
+
+    #[test]
+    fn an_upgrade_goes_on() {
+        let headers = map(&[
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "x"),
+        ]);
+        let protocol = upgrade(&headers);
+        let kept = for_request(&headers, &HeaderValue::from_static("example.com"), protocol.as_ref());
+        assert_eq!(
+            lines(&kept),
+            ["connection: Upgrade", "upgrade: websocket", "sec-websocket-key: x", "host: example.com"]
+        );
+        assert_eq!(upgrade(&map(&[("upgrade", "websocket")])), None);
+    }
+
+    #[test]
+    fn an_encoding_wins_over_a_length() {
+        let headers =
+            map(&[("content-length", "3"), ("transfer-encoding", "chunked"), ("proxy-status", "x")]);
+        assert_eq!(lines(&for_response(&headers, None)), ["transfer-encoding: chunked"]);
+    }
 }

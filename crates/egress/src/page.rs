@@ -60,7 +60,7 @@ fn page(failure: &Failure) -> String {
         escape(&mut page, failure.advice());
         page.push_str("</p>");
     }
-    write!(page, "<p><small>Roadstead, {}</small></p></html>\n", status.as_u16())
+    writeln!(page, "<p><small>Roadstead, {}</small></p></html>", status.as_u16())
         .expect("a String takes all");
     page
 }

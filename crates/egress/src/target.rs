@@ -96,3 +96,87 @@ fn parse_authority(text: &str) -> Result<(Host, Option<u16>), BadRequest> {
     })?;
     Ok((Host::parse(host).map_err(|_| BadRequest::Host)?, port))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<String, BadRequest> {
+        let uri: Uri = uri.parse().unwrap_or_else(|_| panic!("{uri} is a URI"));
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(
+                http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        parse(&method.parse().unwrap(), &uri, &map).map(|target| match target {
+            Target::Tunnel(destination) => format!("tunnel {destination}"),
+            Target::Plain { destination, uri } => format!("{destination} {uri}"),
+        })
+    }
+
+    #[test]
+    fn plain_requests() {
+        use BadRequest as B;
+        for (uri, expected) in [
+            ("http://example.com/", Ok("example.com:80 http://example.com/")),
+            ("http://example.com", Ok("example.com:80 http://example.com/")),
+            ("HTTP://Example.COM:80/a?b", Ok("example.com:80 http://example.com/a?b")),
+            (
+                "http://example.com:8080/a%2Fb|c^?[`{}]|\\",
+                Ok("example.com:8080 http://example.com:8080/a%2Fb|c^?[`{}]|\\"),
+            ),
+            ("http://example.com?q=1", Ok("example.com:80 http://example.com/?q=1")),
+            ("http://0x7f.1/", Ok("127.0.0.1:80 http://127.0.0.1/")),
+            ("http://2130706433:81/", Ok("127.0.0.1:81 http://127.0.0.1:81/")),
+            ("http://[0:0::1]:81/", Ok("[::1]:81 http://[::1]:81/")),
+            ("http://example.com./", Ok("example.com.:80 http://example.com./")),
+            ("/", Err(B::NotForAProxy)),
+            ("*", Err(B::NotForAProxy)),
+            ("example.com:80", Err(B::NotForAProxy)),
+            ("https://example.com/", Err(B::Scheme)),
+            ("ws://example.com/", Err(B::Scheme)),
+            ("ftp://example.com/", Err(B::Scheme)),
+            ("http://user:pass@example.com/", Err(B::Userinfo)),
+            ("http://@example.com/", Err(B::Userinfo)),
+            ("http://example.com:0/", Err(B::Port)),
+            ("http://example.com:99999/", Err(B::Port)),
+            ("http://example.com:/", Err(B::Port)),
+            ("http://a.1.2.3.4/", Err(B::Host)),
+            ("http://1.2.3.4.5/", Err(B::Host)),
+            ("http://256.256.256.256/", Err(B::Host)),
+        ] {
+            assert_eq!(read("GET", uri, &[]), expected.map(str::to_owned), "{uri}");
+        }
+    }
+
+    #[test]
+    fn tunnels() {
+        use BadRequest as B;
+        for (uri, expected) in [
+            ("example.com:443", Ok("tunnel example.com:443")),
+            ("EXAMPLE.com:443", Ok("tunnel example.com:443")),
+            ("[::1]:443", Ok("tunnel [::1]:443")),
+            ("0177.0.0.1:443", Ok("tunnel 127.0.0.1:443")),
+            ("example.com", Err(B::Port)),
+            ("[::1]", Err(B::Port)),
+            ("example.com:0", Err(B::Port)),
+            ("example.com:99999", Err(B::Port)),
+            ("user@example.com:443", Err(B::Userinfo)),
+            ("user:pass@example.com:443", Err(B::Userinfo)),
+            ("http://example.com:443", Err(B::Connect)),
+            ("/", Err(B::Connect)),
+            ("*", Err(B::Connect)),
+        ] {
+            assert_eq!(read("CONNECT", uri, &[]), expected.map(str::to_owned), "{uri}");
+        }
+        let to = "example.com:443";
+        assert!(read("CONNECT", to, &[("content-length", "0")]).is_ok());
+        assert_eq!(read("CONNECT", to, &[("content-length", "1")]), Err(B::Connect));
+        assert_eq!(read("CONNECT", to, &[("content-length", "0"), ("content-length", "9")]), Err(B::Connect));
+        assert_eq!(read("CONNECT", to, &[("transfer-encoding", "chunked")]), Err(B::Connect));
+    }
+}

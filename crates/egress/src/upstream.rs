@@ -148,7 +148,7 @@ impl UpstreamProxy {
             None => Ok(proxy),
             Some(userinfo) => {
                 let (username, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-                proxy.with_credentials(&*decode(username)?, &*decode(password)?)
+                proxy.with_credentials(&decode(username)?, &decode(password)?)
             }
         }
     }
@@ -200,5 +200,90 @@ fn decode(text: &str) -> Result<Zeroizing<String>, ProxyUrlError> {
     match percent_decode_str(text).decode_utf8() {
         Ok(text) => Ok(Zeroizing::new(text.into_owned())),
         Err(_) => Err(ProxyUrlError::Credentials),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        for (text, shown, login) in [
+            ("http://proxy.example:3128", "http://proxy.example:3128", None),
+            ("proxy.example:3128", "http://proxy.example:3128", None),
+            ("HTTP://Proxy.Example:3128/", "http://proxy.example:3128", None),
+            ("http://proxy.example", "http://proxy.example:80", None),
+            ("https://proxy.example", "https://proxy.example:443", None),
+            ("socks5://proxy.example", "socks5://proxy.example:1080", None),
+            ("socks5h://0x7f.1:9", "socks5://127.0.0.1:9", None),
+            ("socks5://[2001:db8::1]:9", "socks5://[2001:db8::1]:9", None),
+            ("https://[::1]", "https://[::1]:443", None),
+            ("[::1]:8080", "http://[::1]:8080", None),
+            ("http://ada:pass@proxy.example:1", "http://proxy.example:1", Some(("ada", "pass"))),
+            ("ada:pass@proxy.example:1", "http://proxy.example:1", Some(("ada", "pass"))),
+            ("http://ada@proxy.example:1", "http://proxy.example:1", Some(("ada", ""))),
+            ("http://a%3Ad:p%40ss@proxy.example:1", "", None),
+            ("http://ada:p%40s%3As@proxy.example:1", "http://proxy.example:1", Some(("ada", "p@s:s"))),
+            ("http://ada:p@ss@proxy.example:1", "http://proxy.example:1", Some(("ada", "p@ss"))),
+            ("http://ada:%E2%82%AC@proxy.example:1", "http://proxy.example:1", Some(("ada", "€"))),
+        ] {
+            let Ok(proxy) = UpstreamProxy::parse(text) else {
+                assert_eq!(shown, "", "{text}");
+                continue;
+            };
+            assert_eq!(proxy.to_string(), shown, "{text}");
+            let found = proxy.credentials.as_ref().map(|found| (found.username(), found.password()));
+            assert_eq!(found, login, "{text}");
+            assert!(!proxy.trusted);
+        }
+    }
+
+    #[test]
+    fn errors_repeat_nothing() {
+        use ProxyUrlError as E;
+        let long = format!("http://hush:{}@proxy.example:1", "x".repeat(256));
+        for (text, error) in [
+            ("ftp://hush:hush@proxy.example:1", E::Scheme),
+            ("socks4://proxy.example:1", E::Scheme),
+            ("://proxy.example:1", E::Scheme),
+            ("proxy.example", E::NoPort),
+            ("hush@proxy.example", E::NoPort),
+            ("", E::Host),
+            ("http://", E::Host),
+            ("http://:80", E::Host),
+            ("http://hush:hush@:80", E::Host),
+            ("http://::1:80", E::Host),
+            ("http://[::1:80", E::Host),
+            ("http://[::1]80", E::Host),
+            ("http://a b:80", E::Whitespace),
+            ("http://proxy.example:80\r\nX: y", E::Whitespace),
+            ("http://ex%20ample:80", E::Host),
+            ("http://proxy.example:", E::Port),
+            ("http://proxy.example:0", E::Port),
+            ("http://proxy.example:65536", E::Port),
+            ("http://proxy.example:+80", E::Port),
+            ("http://proxy.example:hush", E::Port),
+            ("http://proxy.example:80/path", E::Trailer),
+            ("http://proxy.example:80?hush", E::Trailer),
+            ("http://proxy.example:80#hush", E::Trailer),
+            ("http://hush:hu/sh@proxy.example:80", E::Trailer),
+            ("http://:hush@proxy.example:80", E::Credentials),
+            ("http://hush:%00@proxy.example:80", E::Credentials),
+            ("http://hush:%FF@proxy.example:80", E::Credentials),
+            ("http://hush:%0d%0ax@proxy.example:80", E::Credentials),
+            (&long, E::Credentials),
+        ] {
+            let found = UpstreamProxy::parse(text).unwrap_err();
+            assert_eq!(found, error, "{text}");
+            assert!(!format!("{found} {found:?}").contains("hush"), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_in_no_debug() {
+        let proxy = UpstreamProxy::parse("http://ada:hush@proxy.example:1").unwrap();
+        let shown = format!("{proxy:?} {proxy}");
+        assert!(!shown.contains("hush") && !shown.contains("ada"), "{shown}");
     }
 }

@@ -25,7 +25,7 @@ use crate::tally::{Counts, Tally};
 use crate::{Destination, Host, Route};
 
 /// How long a connection to the network waits for its next request.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// How many of them wait for one host: Chromium asks for at most six things at once over HTTP/1.
 const IDLE_PER_HOST: usize = 6;
 

@@ -22,10 +22,9 @@ fn inside(address: Ipv6Addr) -> Option<Vec<Ipv4Addr>> {
         // `::` and `::1` are addresses of their own.
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
         // IPv4-compatible, IPv4-mapped, IPv4-translated (RFC 2765) and NAT64 (RFC 6052).
-        [0, 0, 0, 0, 0, 0, ..]
-        | [0, 0, 0, 0, 0, 0xffff, ..]
-        | [0, 0, 0, 0, 0xffff, 0, ..]
-        | [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(vec![at(12)]),
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+            Some(vec![at(12)])
+        }
         [0x64, 0xff9b, 1, ..] => Some(local_nat64(octets)),
         // 6to4.
         [0x2002, ..] => Some(vec![at(2)]),

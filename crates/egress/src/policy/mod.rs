@@ -1,8 +1,12 @@
 //! The address policy: where browsers may not go, and what lifts it. Pure: no names are resolved, nothing is connected to.
 
 mod embedded;
+#[cfg(test)]
+mod properties;
 mod ranges;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;

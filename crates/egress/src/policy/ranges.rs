@@ -1,140 +1,81 @@
 //! Addresses that are not the public internet, after IANA's special-purpose registries
 //! (<https://www.iana.org/assignments/iana-ipv4-special-registry/>, <https://www.iana.org/assignments/iana-ipv6-special-registry/>).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use ipnet::IpNet;
 
 use super::Rule;
 
 /// A kind of address that is refused unless allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Class {
+    /// What somebody would add to `allow`.
+    pub range: IpNet,
     pub rule: Rule,
     /// Reads after "10.0.0.1 is".
     pub what: &'static str,
-    /// What somebody would add to `allow`.
-    pub example: &'static str,
 }
 
-const fn class(rule: Rule, what: &'static str, example: &'static str) -> Class {
-    Class { rule, what, example }
-}
+const METADATA: &str = "where clouds serve an instance's metadata and credentials";
 
-/// First match wins: an instance's metadata before the link-local range around it.
-const V4: &[(Ipv4Addr, u32, Class)] = &[
-    (Ipv4Addr::new(169, 254, 169, 254), 32, METADATA_V4),
-    (Ipv4Addr::new(169, 254, 170, 0), 24, METADATA_V4),
-    (Ipv4Addr::new(169, 254, 0, 23), 32, METADATA_V4),
-    (Ipv4Addr::new(100, 100, 100, 200), 32, METADATA_V4),
-    (Ipv4Addr::new(168, 63, 129, 16), 32, METADATA_V4),
-    (Ipv4Addr::new(192, 0, 0, 192), 32, METADATA_V4),
-    (
-        Ipv4Addr::new(0, 0, 0, 0),
-        8,
-        class(Rule::Unspecified, "an address of \"this\" network, which reaches this machine", "0.0.0.0/8"),
-    ),
-    (Ipv4Addr::new(127, 0, 0, 0), 8, class(Rule::Loopback, "a loopback address", "127.0.0.0/8")),
-    (Ipv4Addr::new(10, 0, 0, 0), 8, class(Rule::Private, "a private address", "10.0.0.0/8")),
-    (Ipv4Addr::new(172, 16, 0, 0), 12, class(Rule::Private, "a private address", "172.16.0.0/12")),
-    (Ipv4Addr::new(192, 168, 0, 0), 16, class(Rule::Private, "a private address", "192.168.0.0/16")),
-    (
-        Ipv4Addr::new(100, 64, 0, 0),
-        10,
-        class(Rule::Shared, "an address behind a carrier's NAT", "100.64.0.0/10"),
-    ),
-    (Ipv4Addr::new(169, 254, 0, 0), 16, class(Rule::LinkLocal, "a link-local address", "169.254.0.0/16")),
-    (Ipv4Addr::new(192, 0, 0, 0), 24, class(Rule::Reserved, "reserved for protocols", "192.0.0.0/24")),
-    (Ipv4Addr::new(192, 0, 2, 0), 24, class(Rule::Documentation, "a documentation address", "192.0.2.0/24")),
-    (
-        Ipv4Addr::new(198, 51, 100, 0),
-        24,
-        class(Rule::Documentation, "a documentation address", "198.51.100.0/24"),
-    ),
-    (
-        Ipv4Addr::new(203, 0, 113, 0),
-        24,
-        class(Rule::Documentation, "a documentation address", "203.0.113.0/24"),
-    ),
-    (Ipv4Addr::new(198, 18, 0, 0), 15, class(Rule::Benchmarking, "a benchmarking address", "198.18.0.0/15")),
-    (
-        Ipv4Addr::new(192, 88, 99, 0),
-        24,
-        class(Rule::Reserved, "reserved (formerly 6to4 relays)", "192.88.99.0/24"),
-    ),
-    (Ipv4Addr::new(224, 0, 0, 0), 4, class(Rule::Multicast, "a multicast address", "224.0.0.0/4")),
-    (Ipv4Addr::BROADCAST, 32, class(Rule::Broadcast, "the broadcast address", "255.255.255.255/32")),
-    (Ipv4Addr::new(240, 0, 0, 0), 4, class(Rule::Reserved, "a reserved address", "240.0.0.0/4")),
+/// The first that holds an address counts: a metadata service before the link-local range around it.
+const RANGES: &[(&str, Rule, &str)] = &[
+    ("169.254.169.254/32", Rule::Metadata, METADATA),
+    // Amazon ECS.
+    ("169.254.170.0/24", Rule::Metadata, METADATA),
+    // Tencent, Alibaba, Azure, Oracle.
+    ("169.254.0.23/32", Rule::Metadata, METADATA),
+    ("100.100.100.200/32", Rule::Metadata, METADATA),
+    ("168.63.129.16/32", Rule::Metadata, METADATA),
+    ("192.0.0.192/32", Rule::Metadata, METADATA),
+    ("0.0.0.0/8", Rule::Unspecified, "an address of \"this\" network, which reaches this machine"),
+    ("127.0.0.0/8", Rule::Loopback, "a loopback address"),
+    ("10.0.0.0/8", Rule::Private, "a private address"),
+    ("172.16.0.0/12", Rule::Private, "a private address"),
+    ("192.168.0.0/16", Rule::Private, "a private address"),
+    ("100.64.0.0/10", Rule::Shared, "an address behind a carrier's NAT"),
+    ("169.254.0.0/16", Rule::LinkLocal, "a link-local address"),
+    ("192.0.0.0/24", Rule::Reserved, "reserved for protocols"),
+    ("192.0.2.0/24", Rule::Documentation, "a documentation address"),
+    ("198.51.100.0/24", Rule::Documentation, "a documentation address"),
+    ("203.0.113.0/24", Rule::Documentation, "a documentation address"),
+    ("198.18.0.0/15", Rule::Benchmarking, "a benchmarking address"),
+    // Once the relays of 6to4.
+    ("192.88.99.0/24", Rule::Reserved, "a reserved address"),
+    ("224.0.0.0/4", Rule::Multicast, "a multicast address"),
+    ("255.255.255.255/32", Rule::Broadcast, "the broadcast address"),
+    ("240.0.0.0/4", Rule::Reserved, "a reserved address"),
+    // Amazon (instances and ECS), Google, and the link-local form of the IPv4 address.
+    ("fd00:ec2::/32", Rule::Metadata, METADATA),
+    ("fd20:ce::254/128", Rule::Metadata, METADATA),
+    ("fe80::a9fe:a9fe/128", Rule::Metadata, METADATA),
+    ("::/128", Rule::Unspecified, "the unspecified address, which reaches this machine"),
+    ("::1/128", Rule::Loopback, "the loopback address"),
+    ("fc00::/7", Rule::Private, "a private address"),
+    ("fe80::/10", Rule::LinkLocal, "a link-local address"),
+    ("fec0::/10", Rule::Private, "a site-local address"),
+    ("ff00::/8", Rule::Multicast, "a multicast address"),
+    ("100::/64", Rule::Reserved, "a discard address"),
+    ("2001:db8::/32", Rule::Documentation, "a documentation address"),
+    ("3fff::/20", Rule::Documentation, "a documentation address"),
+    ("2001:2::/48", Rule::Benchmarking, "a benchmarking address"),
+    ("2001::/23", Rule::Reserved, "reserved for protocols"),
+    // What is public is in 2000::/3; these are the rest.
+    ("::/3", Rule::Reserved, "a reserved address"),
+    ("4000::/2", Rule::Reserved, "a reserved address"),
+    ("8000::/1", Rule::Reserved, "a reserved address"),
 ];
 
-const METADATA_V4: Class =
-    class(Rule::Metadata, "where clouds serve an instance's metadata and credentials", "169.254.169.254/32");
-const METADATA_V6: Class =
-    class(Rule::Metadata, "where clouds serve an instance's metadata and credentials", "fd00:ec2::254/128");
-
-const V6: &[(Ipv6Addr, u32, Class)] = &[
-    (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32, METADATA_V6),
-    (Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254), 128, METADATA_V6),
-    (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe), 128, METADATA_V6),
-    (
-        Ipv6Addr::UNSPECIFIED,
-        128,
-        class(Rule::Unspecified, "the unspecified address, which reaches this machine", "::/128"),
-    ),
-    (Ipv6Addr::LOCALHOST, 128, class(Rule::Loopback, "the loopback address", "::1/128")),
-    (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, class(Rule::Private, "a private address", "fc00::/7")),
-    (
-        Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0),
-        10,
-        class(Rule::LinkLocal, "a link-local address", "fe80::/10"),
-    ),
-    (
-        Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0),
-        10,
-        class(Rule::Private, "a site-local address", "fec0::/10"),
-    ),
-    (
-        Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0),
-        8,
-        class(Rule::Multicast, "a multicast address", "ff00::/8"),
-    ),
-    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 64, class(Rule::Reserved, "a discard address", "100::/64")),
-    (
-        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0),
-        32,
-        class(Rule::Documentation, "a documentation address", "2001:db8::/32"),
-    ),
-    (
-        Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0),
-        20,
-        class(Rule::Documentation, "a documentation address", "3fff::/20"),
-    ),
-    (
-        Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0),
-        48,
-        class(Rule::Benchmarking, "a benchmarking address", "2001:2::/48"),
-    ),
-    (
-        Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0),
-        23,
-        class(Rule::Reserved, "reserved for protocols", "2001::/23"),
-    ),
-];
-
-/// Everything public in IPv6 is in 2000::/3; the rest is not handed out.
-const NOT_GLOBAL: Class = class(Rule::Reserved, "a reserved address", "4000::/2");
+static CLASSES: LazyLock<Vec<Class>> = LazyLock::new(|| {
+    let parse = |range: &str| range.parse().expect("the table has ranges");
+    RANGES.iter().map(|(range, rule, what)| Class { range: parse(range), rule: *rule, what }).collect()
+});
 
 /// Says what kind of address this is; `None` is the public internet. IPv4 addresses inside IPv6 are the caller's care.
 pub(super) fn classify(address: IpAddr) -> Option<Class> {
-    match address {
-        IpAddr::V4(v4) => {
-            let holds = |net: &Ipv4Addr, bits: u32| (v4.to_bits() ^ net.to_bits()).leading_zeros() >= bits;
-            V4.iter().find(|(net, bits, _)| holds(net, *bits)).map(|(_, _, class)| *class)
-        }
-        IpAddr::V6(v6) => {
-            let holds = |net: &Ipv6Addr, bits: u32| (v6.to_bits() ^ net.to_bits()).leading_zeros() >= bits;
-            let found = V6.iter().find(|(net, bits, _)| holds(net, *bits)).map(|(_, _, class)| *class);
-            found.or_else(|| (v6.segments()[0] >> 13 != 1).then_some(NOT_GLOBAL))
-        }
-    }
+    CLASSES.iter().find(|class| class.range.contains(&address)).copied()
 }
 
 /// Names by which clouds serve an instance's metadata, also where somebody else resolves them.

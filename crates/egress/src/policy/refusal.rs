@@ -126,11 +126,11 @@ impl Refusal {
 
     pub(super) fn special(address: IpAddr, inner: IpAddr, class: Class) -> Self {
         let carries = if address == inner { String::new() } else { format!(" carries {inner}, which") };
-        let Class { rule, what, example } = class;
+        let Class { range, rule, what } = class;
         Self::new(
             rule,
             format!(
-                "{address}{carries} is {what}. To let browsers reach it, add its range to egress.allow in roadstead.toml, \"{example}\" for example."
+                "{address}{carries} is {what}. To let browsers reach it, add its range to egress.allow in roadstead.toml, \"{range}\" for example."
             ),
         )
     }

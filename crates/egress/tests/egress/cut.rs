@@ -20,7 +20,7 @@ async fn a_changed_route_cuts_tunnels() {
     assert_eq!(listener.connections(), 1);
     listener.set_route(Route::Direct);
     // An error and not an end: half a message must not look like a whole one.
-    assert_eq!(browser.to_end().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(browser.rest().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     within("the tunnel's end", listener.wait_until(|listener| listener.connections() == 0)).await;
     // The new one works at once.
     let mut browser = Browser::tunnel(&listener, site.address).await;
@@ -56,7 +56,7 @@ async fn a_changed_route_cuts_requests_in_flight() {
         async move {
             peer.head().await;
             tell.notify_one();
-            peer.to_end().await;
+            peer.rest().await;
         }
     })
     .await;
@@ -77,7 +77,7 @@ async fn begun_answer(ip: &str, framing: &'static str) -> Server {
         peer.head().await;
         peer.send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n")).await;
         peer.send(if framing.contains("chunked") { "4\r\nhalf\r\n" } else { "half" }).await;
-        peer.to_end().await;
+        peer.rest().await;
     })
     .await
 }
@@ -97,7 +97,7 @@ async fn half_an_answer_never_looks_like_a_whole_one() {
             assert_eq!(browser.exactly(4).await, b"half");
         }
         listener.set_route(Route::Direct);
-        let rest = browser.to_end().await.unwrap_or_default();
+        let rest = browser.rest().await.unwrap_or_default();
         assert_eq!(String::from_utf8_lossy(&rest), "", "{framing}: no last chunk");
         within("its end", listener.wait_until(|listener| listener.connections() == 0)).await;
     }
@@ -111,7 +111,7 @@ async fn upload_site(ip: &str, begun: Arc<Notify>) -> Server {
             peer.head().await;
             peer.exactly(9).await;
             begun.notify_one();
-            let rest = peer.to_end().await;
+            let rest = peer.rest().await;
             peer.note(&format!("rest {:?}", String::from_utf8_lossy(&rest)));
             begun.notify_one();
         }
@@ -153,7 +153,7 @@ async fn a_killed_exit_leaks_nothing() {
     browser.send("x").await;
     browser.exactly(1).await;
     drop(proxy);
-    browser.to_end().await.ok();
+    browser.rest().await.ok();
     drop(browser);
     within("the tunnel's end", listener.wait_until(|listener| listener.connections() == 0)).await;
     // The site is there, and could be reached without the exit; it is not.
@@ -179,7 +179,7 @@ async fn a_reset_of_the_site_is_a_reset_for_the_browser() {
     let listener = direct(&egress).await;
     let mut browser = Browser::tunnel(&listener, site.address).await;
     browser.send("x").await;
-    assert_eq!(browser.to_end().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(browser.rest().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]
@@ -190,8 +190,8 @@ async fn a_dropped_listener_is_gone_with_all_that_went_through_it() {
     let mut tunnel = Browser::tunnel(&listener, site.address).await;
     let mut idle = Browser::connect(&listener).await;
     drop(listener);
-    tunnel.to_end().await.ok();
-    idle.to_end().await.ok();
+    tunnel.rest().await.ok();
+    idle.rest().await.ok();
     let gone = AtomicBool::new(false);
     within("the port's end", async {
         while !gone.load(Ordering::Relaxed) {

@@ -29,7 +29,7 @@ async fn a_tunnel_carries_bytes_both_ways_and_keeps_half_closes() {
     assert_eq!(browser.exactly(5).await, b"hello");
     browser.send("last words").await;
     browser.io.shutdown().await.unwrap();
-    assert_eq!(browser.to_end().await.unwrap(), b"last words");
+    assert_eq!(browser.rest().await.unwrap(), b"last words");
     within("the tunnel's end", listener.wait_until(|listener| listener.connections() == 0)).await;
     let traffic = listener.traffic();
     assert_eq!((traffic.sent, traffic.received, traffic.requests), (15, 15, 1));

@@ -29,7 +29,8 @@ async fn a_source_address_is_what_the_site_sees() {
         browser.head().await;
         assert_eq!(browser.exactly(17).await, format!("/t from {ip}").as_bytes());
     }
-    assert_eq!(site.seen().len(), 4);
+    let seen: Vec<String> = site.seen().iter().map(|seen| seen.from.to_string()).collect();
+    assert_eq!(seen, ["127.0.0.7", "127.0.0.7", "127.0.0.8", "127.0.0.8"]);
 }
 
 #[tokio::test]
@@ -66,7 +67,6 @@ async fn both_ways(egress: &Egress, proxy: UpstreamProxy, site: &Server, log: &S
     for head in site.heads() {
         let head = head.to_lowercase();
         assert!(!head.contains("via") && !head.contains("forwarded"), "{head}");
-        assert!(!log.address.ip().is_unspecified());
     }
     log.heads()
 }
@@ -166,7 +166,7 @@ async fn a_proxy_that_does_not_answer_is_a_timeout() {
     use std::time::Duration;
     let limits = Limits { handshake: Duration::from_millis(50), ..Limits::default() };
     let egress = Egress::with_network(loopback_policy(), SystemNetwork::default(), limits);
-    let silent = Server::start("127.0.0.4", |mut peer: Peer| async move { drop(peer.to_end().await) }).await;
+    let silent = Server::start("127.0.0.4", |mut peer: Peer| async move { drop(peer.rest().await) }).await;
     for scheme in ["http", "https", "socks5"] {
         let server = UpstreamProxy::parse(&format!("{scheme}://{}", silent.address)).unwrap();
         let listener = through(&egress, exit(server)).await;
@@ -202,7 +202,7 @@ async fn bytes_right_behind_a_proxys_answer_are_not_lost() {
     let eager = Server::start("127.0.0.4", |mut peer: Peer| async move {
         peer.head().await;
         peer.send("HTTP/1.1 200 OK\r\n\r\nfirst").await;
-        let back = peer.to_end().await;
+        let back = peer.rest().await;
         peer.send(back).await;
     })
     .await;
@@ -213,7 +213,7 @@ async fn bytes_right_behind_a_proxys_answer_are_not_lost() {
     browser.send("CONNECT site.test:1 HTTP/1.1\r\nHost: site.test:1\r\n\r\nearly").await;
     browser.head().await;
     browser.io.shutdown().await.unwrap();
-    assert_eq!(browser.to_end().await.unwrap(), b"firstearly");
+    assert_eq!(browser.rest().await.unwrap(), b"firstearly");
     within("the end", listener.wait_until(|listener| listener.connections() == 0)).await;
     assert_eq!((listener.traffic().sent, listener.traffic().received), (5, 10));
 }

@@ -37,7 +37,8 @@ pub async fn direct(egress: &Egress) -> Listener {
 /// What a site saw of one connection or request.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub peer: IpAddr,
+    /// Who was connected.
+    pub from: IpAddr,
     pub head: String,
 }
 
@@ -51,7 +52,7 @@ pub struct Server {
 /// A connection on the server's side.
 pub struct Peer {
     pub io: Box<dyn Duplex>,
-    peer: IpAddr,
+    from: IpAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     rest: Vec<u8>,
 }
@@ -91,7 +92,7 @@ impl Server {
                 let (script, wrap, seen) = (script.clone(), wrap.clone(), Arc::clone(&log));
                 connections.spawn(async move {
                     let Some(io) = wrap(stream).await else { return };
-                    script(Peer { io, peer: peer.ip(), seen, rest: Vec::new() }).await;
+                    script(Peer { io, from: peer.ip(), seen, rest: Vec::new() }).await;
                 });
             }
         });
@@ -116,11 +117,11 @@ impl Peer {
     }
 
     pub fn note(&self, head: &str) {
-        self.seen.lock().unwrap().push(Seen { peer: self.peer, head: head.to_owned() });
+        self.seen.lock().unwrap().push(Seen { from: self.from, head: head.to_owned() });
     }
 
-    pub fn peer(&self) -> IpAddr {
-        self.peer
+    pub fn from(&self) -> IpAddr {
+        self.from
     }
 
     pub async fn send(&mut self, text: impl AsRef<[u8]>) {
@@ -139,9 +140,14 @@ impl Peer {
         Some(self.rest.drain(..length).collect())
     }
 
+    /// What came together with the head.
+    pub fn early(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.rest)
+    }
+
     /// Reads until the end.
-    pub async fn to_end(&mut self) -> Vec<u8> {
-        let mut all = std::mem::take(&mut self.rest);
+    pub async fn rest(&mut self) -> Vec<u8> {
+        let mut all = self.early();
         self.io.read_to_end(&mut all).await.ok();
         all
     }
@@ -163,7 +169,7 @@ pub async fn hello(ip: &str) -> Server {
     Server::start(ip, |mut peer: Peer| async move {
         while let Some(head) = peer.head().await {
             let path = head.split(' ').nth(1).unwrap_or_default();
-            let text = format!("{path} from {}", peer.peer());
+            let text = format!("{path} from {}", peer.from());
             peer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len())).await;
         }
     })
@@ -283,7 +289,7 @@ impl Browser {
     }
 
     /// Reads until the end, or until the connection is reset: then the result is an error.
-    pub async fn to_end(&mut self) -> std::io::Result<Vec<u8>> {
+    pub async fn rest(&mut self) -> std::io::Result<Vec<u8>> {
         let mut all = std::mem::take(&mut self.rest);
         within("the end", self.io.read_to_end(&mut all)).await?;
         Ok(all)
