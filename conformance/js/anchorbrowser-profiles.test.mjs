@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import Anchorbrowser from 'anchorbrowser';
-import { client, headless, refused, sdk, unique, withSession } from './support/roadstead.mjs';
+import { client, headless, refused, sdk, sessionDetails, unique, withSession } from './support/roadstead.mjs';
 
 const retrieve = async (name) => (await client.profiles.retrieve(name)).data;
 
@@ -97,9 +97,31 @@ test('a session that does not run cannot be saved', async () => {
 test('what is not implemented says so', async () => {
   const missing = /^Feature not implemented\./;
   const create = (body) => client.profiles.create({ name: unique(), ...body });
-  await refused(create({ source: 'upload' }), Anchorbrowser.InternalServerError, missing);
-  const error = await refused(create({ dedicated_sticky_ip: true }), Anchorbrowser.InternalServerError, missing);
+  const error = await refused(create({ source: 'upload' }), Anchorbrowser.InternalServerError, missing);
   assert.equal(error.status, 501);
+});
+
+test('a dedicated sticky IP is one profile\'s alone, and all its sessions have it', async () => {
+  const name = unique();
+  await client.profiles.create({ name, dedicated_sticky_ip: true });
+  const profile = await retrieve(name);
+  assert.deepEqual([profile.dedicated_sticky_ip, profile.exit.address], [true, '127.0.0.71']);
+  await withSession({ browser: { ...headless, profile: { name } } }, async ({ id }) => {
+    assert.equal((await sessionDetails(id)).proxy.address, '127.0.0.71');
+    const listed = await client.sessions.list({ sort_order: 'desc' });
+    assert.equal(listed.data.sessions[0].browser_ip, '127.0.0.71');
+  });
+  const second = sdk({ maxRetries: 0 }).profiles.create({ name: unique(), dedicated_sticky_ip: true });
+  const error = await refused(second, Anchorbrowser.InternalServerError, /^All 1 exits/);
+  assert.equal(error.status, 503);
+
+  const proxy = { active: true, type: 'anchor_proxy', country_code: 'us' };
+  const shared = sdk({ maxRetries: 0 }).sessions.create({ session: { proxy }, browser: headless });
+  await refused(shared, Anchorbrowser.InternalServerError, /reserved/);
+  await client.profiles.delete(name);
+  await withSession({ session: { proxy }, browser: headless }, async ({ id }) => {
+    assert.equal((await sessionDetails(id)).proxy.type, 'anchor_proxy');
+  });
 });
 
 test('a profile that does not exist is not found', async () => {

@@ -73,9 +73,21 @@ class Profiles(Suite):
 
     def test_what_is_not_implemented_says_so(self):
         missing = r"^Feature not implemented\."
-        self.refused(anchorbrowser.InternalServerError, missing, name=unique(), source="upload")
-        error = self.refused(anchorbrowser.InternalServerError, missing, name=unique(), dedicated_sticky_ip=True)
+        error = self.refused(anchorbrowser.InternalServerError, missing, name=unique(), source="upload")
         self.assertEqual(error.status_code, 501)
+
+    def test_a_dedicated_sticky_ip_is_one_profiles_alone(self):
+        name = unique()
+        self.sdk.create_profile(name=name, dedicated_sticky_ip=True)
+        self.addCleanup(self.sdk.delete_profile, name)
+        profile = plain(self.sdk.get_profile(name))
+        self.assertEqual((profile["dedicated_sticky_ip"], profile["exit"]["address"]), (True, "127.0.0.71"))
+        with self.sdk.session(browser={**HEADLESS, "profile": {"name": name}}) as session:
+            self.assertEqual(plain(self.sdk.get_session(session))["proxy"]["address"], "127.0.0.71")
+        impatient = self.enterContext(Sdk(max_retries=0))
+        with self.assertRaises(anchorbrowser.InternalServerError) as raised:
+            impatient.create_profile(name=unique(), dedicated_sticky_ip=True)
+        self.assertEqual(raised.exception.status_code, 503)
 
     def test_a_profile_that_does_not_exist_is_not_found(self):
         with self.assertRaises(anchorbrowser.NotFoundError):

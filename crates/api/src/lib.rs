@@ -22,6 +22,7 @@ pub use restore::{NotRestored, RestoreReport, RestoredCounts};
 pub use revision::{CheckpointRequest, Revision};
 pub use session::{
     AllSessionsEnded, SessionCreated, SessionDetails, SessionEnded, SessionList, SessionListItem,
-    SessionPageItem, SessionProfile, SessionProxy, SessionProxyChanged, SessionStatusItem, SessionTags, SessionTagsChanged, SessionTagsRequest,
+    SessionPageItem, SessionProfile, SessionProxy, SessionProxyChanged, SessionStatusItem, SessionTags,
+    SessionTagsChanged, SessionTagsRequest,
 };
 pub use session_create::{ProxyConfig, SessionCreateRequest};

@@ -50,7 +50,10 @@ const ALWAYS: &[(&str, &str)] = &[
     ("--disable-default-apps", "nothing is installed into a fresh profile"),
     ("--disable-dev-shm-usage", "containers have a /dev/shm of 64 MB, which large pages overrun"),
     ("--disable-domain-reliability", "no reports to site operators' collectors"),
-    ("--disable-extensions", "one that was installed could set a proxy of its own, before the command line's"),
+    (
+        "--disable-extensions",
+        "one that was installed could set a proxy of its own, before the command line's",
+    ),
     ("--disable-hang-monitor", "a busy page must not be met by a question that nobody sees"),
     ("--disable-prompt-on-repost", "reloading a posted form must not wait for an answer that nobody gives"),
     ("--disable-quic", "UDP goes around the proxy"),

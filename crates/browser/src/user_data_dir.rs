@@ -186,7 +186,8 @@ mod tests {
     fn policies_of_an_earlier_life_go() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("Local State");
-        let before = json!({"local_test_policies_for_next_startup": "[{\"name\": \"ProxyMode\"}]", "kept": 1});
+        let before =
+            json!({"local_test_policies_for_next_startup": "[{\"name\": \"ProxyMode\"}]", "kept": 1});
         fs::write(&state, before.to_string()).unwrap();
         prepare_user_data_dir(dir.path(), true).unwrap();
         let after: Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();

@@ -61,10 +61,11 @@ fn decide_nested(text: &[u8], found: &Outline, level: usize) -> Decision {
     match found.method.clone().and_then(|place| unquote(&text[place])).as_deref() {
         Some("Browser.close") => Decision::Close,
         Some("Target.createBrowserContext") => decide_context(text),
-        // The page would have the whole protocol, past everything that is decided here.
-        Some("Target.exposeDevToolsProtocol") => Decision::Refuse("Not supported"),
-        // Full Chromium connects to the addresses given, past the proxy that it has.
-        Some("Target.setRemoteLocations") => Decision::Refuse("Not supported"),
+        // One gives a page the whole protocol, past everything that is decided here; full Chromium connects to the addresses
+        // that the other gives, past the proxy that it has.
+        Some("Target.exposeDevToolsProtocol" | "Target.setRemoteLocations") => {
+            Decision::Refuse("Not supported")
+        }
         Some("Target.sendMessageToTarget") if level == MAX_NESTING => Decision::Refuse("Nested too deep"),
         Some("Target.sendMessageToTarget") => {
             let Ok(Wire { params: Params { message } }) = serde_json::from_slice(text) else {
@@ -96,8 +97,11 @@ mod tests {
 
     #[test]
     fn a_context_with_a_proxy_is_refused_however_it_is_written() {
-        let context = |rest: &str| format!("{{\"id\": 1, \"method\": \"Target.createBrowserContext\"{rest}}}");
-        for rest in ["", ", \"params\": {}", ", \"params\": {\"disposeOnDetach\": true}", ", \"sessionId\": \"A\""] {
+        let context =
+            |rest: &str| format!("{{\"id\": 1, \"method\": \"Target.createBrowserContext\"{rest}}}");
+        for rest in
+            ["", ", \"params\": {}", ", \"params\": {\"disposeOnDetach\": true}", ", \"sessionId\": \"A\""]
+        {
             assert_eq!(decision(&context(rest)), Decision::Forward, "{rest}");
             assert_eq!(decision(&nested(&context(rest))), Decision::Forward, "{rest}");
         }

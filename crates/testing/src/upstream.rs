@@ -113,8 +113,13 @@ impl Desk {
         let (head, begun) = read_head(&mut client).await?;
         let text = String::from_utf8_lossy(&head).into_owned();
         let login = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
-        let field = |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
-        let allowed = text.lines().filter_map(field).any(|(name, value)| name == "proxy-authorization" && value == login);
+        let field = |line: &str| {
+            line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        };
+        let allowed = text
+            .lines()
+            .filter_map(field)
+            .any(|(name, value)| name == "proxy-authorization" && value == login);
         if !allowed {
             let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             return client.write_all(refusal).await;

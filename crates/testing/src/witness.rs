@@ -126,7 +126,8 @@ async fn redirect(Query(query): Query<HashMap<String, String>>) -> Redirect {
 
 /// An event stream that says one thing and never ends.
 async fn ticks() -> impl IntoResponse {
-    let first = futures_util::stream::once(async { Ok::<_, io::Error>(Bytes::from_static(b"data: tick\n\n")) });
+    let first =
+        futures_util::stream::once(async { Ok::<_, io::Error>(Bytes::from_static(b"data: tick\n\n")) });
     let body = Body::from_stream(first.chain(futures_util::stream::pending()));
     (AppendHeaders([(CONTENT_TYPE, "text/event-stream")]), body)
 }

@@ -84,13 +84,25 @@ fn require_installed(folder: &str) -> Result<()> {
     Ok(())
 }
 
+/// A way out that every suite finds, as an address of this machine.
+const EXITS: &str = r#"
+[egress]
+allow = ["127.0.0.0/8"]
+[[egress.exits]]
+name = "pier"
+kind = "source_address"
+address = "127.0.0.71"
+country_code = "us"
+"#;
+
 /// Runs a suite against a server and a demo site of its own.
 async fn run(mut suite: Command) -> Result<()> {
     let dir = tempfile::tempdir()?;
     // As root, browsers run as another user, who must be able to walk to the data dir.
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
     let log = dir.path().join("server.log");
-    let options = ProgramOptions { log: Some(log.clone()), ..ProgramOptions::default() };
+    let options =
+        ProgramOptions { config: EXITS.to_owned(), log: Some(log.clone()), ..ProgramOptions::default() };
     let server = Program::start(&dir.path().join("data"), &options).await?;
     let demo = DemoSite::start("127.0.0.1:0".parse()?).await?;
 

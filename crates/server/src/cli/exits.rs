@@ -40,8 +40,7 @@ pub(super) async fn run(
 async fn list(exits: &Exits) -> anyhow::Result<ExitCode> {
     print(format_args!("NAME\tKIND\tADDRESS\tHELD BY\tLAST CHECK"))?;
     for overview in exits.overview().await? {
-        let address =
-            overview.address().map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+        let address = overview.address().map_or_else(|| "unknown".to_owned(), |address| address.to_string());
         print(format_args!(
             "{}\t{}\t{address}\t{}\t{}",
             overview.exit.name(),

@@ -254,5 +254,7 @@ fn echo(key: &str, url: &str) -> Result<Echo, String> {
 
 fn default_exit(name: &str, exits: &[ExitConfig]) -> Result<ExitName, String> {
     let found = exits.iter().map(ExitConfig::name).find(|exit| exit.as_str() == name);
-    found.cloned().ok_or_else(|| format!("egress.default_exit: there is no exit named {name:?} in egress.exits"))
+    found
+        .cloned()
+        .ok_or_else(|| format!("egress.default_exit: there is no exit named {name:?} in egress.exits"))
 }

@@ -39,7 +39,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("disable-seccomp-filter-sandbox", SANDBOX),
     ("disable-setuid-sandbox", SANDBOX),
 ];
-const PROXY: &str = "everything goes through the server's own proxy; see [egress] for exits and what may be reached";
+const PROXY: &str =
+    "everything goes through the server's own proxy; see [egress] for exits and what may be reached";
 const SANDBOX: &str = "set chromium.sandbox = false instead, which warns at every start";
 
 impl ExtraArg {

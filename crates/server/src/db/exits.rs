@@ -253,9 +253,7 @@ pub(super) async fn reserved_for(
         .fetch_optional(connection)
         .await
         .map_err(fault)?;
-    found
-        .map(|found| Ok((row::parse(&found, "exit")?, row::parse_optional(&found, "address")?)))
-        .transpose()
+    found.map(|found| Ok((row::parse(&found, "exit")?, row::parse_optional(&found, "address")?))).transpose()
 }
 
 async fn is_reserved(connection: &mut SqliteConnection, exit: &ExitName) -> Result<bool> {

@@ -145,7 +145,8 @@ pub enum Reserve {
     This(ExitName),
 }
 
-const NO_EXITS: &str = "this server has no exits; its operator adds them as [[egress.exits]] in roadstead.toml.";
+const NO_EXITS: &str =
+    "this server has no exits; its operator adds them as [[egress.exits]] in roadstead.toml.";
 
 /// Finds what fits a wish. A place or a name that no exit has is [`Error::InvalidRequest`]; without any exit,
 /// [`Error::NotImplemented`].
@@ -156,9 +157,11 @@ pub fn choose(wish: &Wish, config: &EgressConfig) -> Result<Choice> {
         Wish::Custom(_) => Choice::Custom,
         Wish::At(place) => {
             require_any("session.proxy", config)?;
-            let found: Vec<_> = config.exits.iter().filter(|exit| place.has(&exit.place)).map(name_of).collect();
+            let found: Vec<_> =
+                config.exits.iter().filter(|exit| place.has(&exit.place)).map(name_of).collect();
             if found.is_empty() {
-                let why = "no exit of this server has that country_code, region and city; GET /v1/exits lists them";
+                let why =
+                    "no exit of this server has that country_code, region and city; GET /v1/exits lists them";
                 return Err(Error::invalid("session.proxy", why));
             }
             Choice::Among(found, ChosenBy::Place)
@@ -176,7 +179,9 @@ pub fn reserve(wanted: Option<&str>, config: &EgressConfig) -> Result<Reserve> {
     require_any("dedicated_sticky_ip", config)?;
     let is_default = |name: &ExitName| config.default_exit.as_ref() == Some(name);
     let Some(wanted) = wanted else {
-        return Ok(Reserve::AnyOf(config.exits.iter().map(name_of).filter(|name| !is_default(name)).collect()));
+        return Ok(Reserve::AnyOf(
+            config.exits.iter().map(name_of).filter(|name| !is_default(name)).collect(),
+        ));
     };
     let name = named("exit", wanted, config)?;
     if is_default(&name) {
@@ -193,7 +198,9 @@ fn require_any(field: &str, config: &EgressConfig) -> Result<()> {
 
 fn named(field: &str, wanted: &str, config: &EgressConfig) -> Result<ExitName> {
     let found = config.exits.iter().map(name_of).find(|name| name.as_str() == wanted);
-    found.ok_or_else(|| Error::invalid(field, "this server has no exit of that name; GET /v1/exits lists them"))
+    found.ok_or_else(|| {
+        Error::invalid(field, "this server has no exit of that name; GET /v1/exits lists them")
+    })
 }
 
 fn name_of(exit: &ExitConfig) -> ExitName {

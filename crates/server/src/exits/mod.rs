@@ -122,7 +122,9 @@ impl Exits {
 
     async fn open_exit(&self, name: &ExitName, pinned: Option<IpAddr>) -> Result<Opened> {
         let which = format!("The exit {:?}", name.as_str());
-        let exit = self.find(name.as_str()).ok_or_else(|| failed(&which, "it is not in this server's configuration any more"))?;
+        let exit = self
+            .find(name.as_str())
+            .ok_or_else(|| failed(&which, "it is not in this server's configuration any more"))?;
         let check = self.check(exit, pinned).await;
         match check.problem {
             Some(problem) => Err(failed(&which, &problem)),
@@ -152,7 +154,11 @@ impl Exits {
             Ok(Checked { address, .. }) => (address, wrong_address(address, exit.expect, pinned)),
             Err(problem) => (None, Some(problem.to_string())),
         };
-        gauge!("roadstead_exit_up", "exit" => name.to_string()).set(if problem.is_none() { 1.0 } else { 0.0 });
+        gauge!("roadstead_exit_up", "exit" => name.to_string()).set(if problem.is_none() {
+            1.0
+        } else {
+            0.0
+        });
         if let Some(problem) = &problem {
             warn!(exit.name = name.as_str(), problem, "an exit cannot be used");
         }
@@ -204,7 +210,5 @@ fn wrong_address(
 }
 
 fn failed(which: &str, problem: &str) -> Error {
-    Error::WayOutFailed(format!(
-        "{which} cannot be used: {problem}. Nothing goes out another way instead."
-    ))
+    Error::WayOutFailed(format!("{which} cannot be used: {problem}. Nothing goes out another way instead."))
 }

@@ -55,9 +55,7 @@ fn shown(overview: exits::ExitOverview, project: ProjectId) -> Exit {
         address,
         default,
         reserved: reservation.is_some(),
-        profile: reservation
-            .filter(|held| held.project.0 == project)
-            .map(|held| held.profile.to_string()),
+        profile: reservation.filter(|held| held.project.0 == project).map(|held| held.profile.to_string()),
         country_code: exit.place.country_code,
         region: exit.place.region,
         city: exit.place.city,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use roadstead_api::{
-    ChangeStatus, Data, ErrorResponse, Items, Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts,
-    ProfileUpdateRequest, SessionId, SuccessResponse,
+    ChangeStatus, Data, ErrorResponse, Items, Profile, ProfileChanged, ProfileCreateRequest, ProfileExit,
+    ProfileFacts, ProfileUpdateRequest, SessionId, SuccessResponse,
 };
 
 use serde::Deserialize;
@@ -127,7 +127,8 @@ pub async fn update_profile(
     Path(name): Path<String>,
     JsonBody(body): JsonBody<ProfileUpdateRequest>,
 ) -> Result<Json<Data<ProfileChanged>>, Failure> {
-    let record = app.profiles().update(caller.project, &name, profile_change(&app.config().egress, body)?).await?;
+    let record =
+        app.profiles().update(caller.project, &name, profile_change(&app.config().egress, body)?).await?;
     Ok(Json(Data::of(changed(record, &app.config().egress))))
 }
 
@@ -182,9 +183,7 @@ fn source_session(source: Option<&str>, session_id: Option<&str>) -> Result<Opti
 fn reserve(egress: &EgressConfig, sticky: Option<bool>, exit: Option<&str>) -> Result<Option<Reserve>> {
     match (sticky, exit) {
         (Some(true), exit) => choice::reserve(exit, egress).map(Some),
-        (_, Some(_)) => {
-            Err(Error::invalid("exit", "means something only when dedicated_sticky_ip is true"))
-        }
+        (_, Some(_)) => Err(Error::invalid("exit", "means something only when dedicated_sticky_ip is true")),
         (_, None) => Ok(None),
     }
 }

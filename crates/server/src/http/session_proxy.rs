@@ -80,7 +80,9 @@ fn kind(at: &str, config: &ProxyConfig) -> Result<Option<Kind>> {
         Some("custom") => Ok(Some(Kind::Custom)),
         Some("exit") => Ok(Some(Kind::Named)),
         Some(kind) if PLACE_TYPES.contains(&kind) => Ok(Some(Kind::Place)),
-        Some(_) => Err(Error::invalid(&format!("{at}type"), "must be \"anchor_proxy\", \"custom\" or \"exit\"")),
+        Some(_) => {
+            Err(Error::invalid(&format!("{at}type"), "must be \"anchor_proxy\", \"custom\" or \"exit\""))
+        }
         None if config.server.is_some() => Ok(Some(Kind::Custom)),
         None if config.exit.is_some() => Ok(Some(Kind::Named)),
         None => Ok(has_place.then_some(Kind::Place)),
@@ -129,7 +131,10 @@ mod tests {
             Ok(Wish::Usual) => "usual".to_owned(),
             Ok(Wish::Direct) => "direct".to_owned(),
             Ok(Wish::Custom(proxy)) => {
-                format!("custom {proxy}{}", if proxy.credentials.is_some() { " with credentials" } else { "" })
+                format!(
+                    "custom {proxy}{}",
+                    if proxy.credentials.is_some() { " with credentials" } else { "" }
+                )
             }
             Ok(Wish::At(Place { country_code, region, city })) => {
                 let word = |label: Option<String>| label.unwrap_or_else(|| "any".to_owned());
@@ -149,11 +154,20 @@ mod tests {
             (json!({"active": true}), "at any any any"),
             (json!({"active": true, "type": "anchor_proxy"}), "at any any any"),
             (json!({"type": "anchor_residential", "active": true, "country_code": "de"}), "at de any any"),
-            (json!({"type": "anchor_mobile", "country_code": "de", "region": "be", "city": "berlin"}), "at de be berlin"),
-            (json!({"active": true, "type": "anchor_gov", "country_code": "us", "city": "berlin"}), "at us any any"),
+            (
+                json!({"type": "anchor_mobile", "country_code": "de", "region": "be", "city": "berlin"}),
+                "at de be berlin",
+            ),
+            (
+                json!({"active": true, "type": "anchor_gov", "country_code": "us", "city": "berlin"}),
+                "at us any any",
+            ),
             (json!({"active": true, "country_code": "", "region": null}), "at any any any"),
             (json!({"type": "custom", "server": "proxy.example:8080"}), "custom http://proxy.example:8080"),
-            (json!({"server": " socks5://[2001:db8::1]:1080 ", "active": true}), "custom socks5://[2001:db8::1]:1080"),
+            (
+                json!({"server": " socks5://[2001:db8::1]:1080 ", "active": true}),
+                "custom socks5://[2001:db8::1]:1080",
+            ),
             (
                 json!({"type": "custom", "server": "https://proxy.example", "username": "a", "password": "b", "active": true}),
                 "custom https://proxy.example:443 with credentials",
@@ -176,12 +190,27 @@ mod tests {
             (json!({"type": "exit"}), "session.proxy.exit: is required"),
             (json!({"type": "custom"}), "session.proxy.server: is required"),
             (json!({"type": "custom", "server": ""}), "session.proxy.server: is required"),
-            (json!({"type": "custom", "server": "ftp://a:hunter2@x:1"}), "session.proxy.server: the proxy's scheme"),
-            (json!({"type": "custom", "server": "http://a:hunter2@"}), "session.proxy.server: the proxy's host"),
-            (json!({"type": "custom", "server": "proxy.example"}), "session.proxy.server: the proxy has no port"),
+            (
+                json!({"type": "custom", "server": "ftp://a:hunter2@x:1"}),
+                "session.proxy.server: the proxy's scheme",
+            ),
+            (
+                json!({"type": "custom", "server": "http://a:hunter2@"}),
+                "session.proxy.server: the proxy's host",
+            ),
+            (
+                json!({"type": "custom", "server": "proxy.example"}),
+                "session.proxy.server: the proxy has no port",
+            ),
             (json!({"type": "custom", "server": "x:0"}), "session.proxy.server: the proxy's port"),
-            (json!({"type": "custom", "server": "http://a:hunter2@x:1/p"}), "session.proxy.server: the proxy's URL has a path"),
-            (json!({"type": "custom", "server": "x:1", "password": "hunter2"}), "session.proxy.username: is required"),
+            (
+                json!({"type": "custom", "server": "http://a:hunter2@x:1/p"}),
+                "session.proxy.server: the proxy's URL has a path",
+            ),
+            (
+                json!({"type": "custom", "server": "x:1", "password": "hunter2"}),
+                "session.proxy.username: is required",
+            ),
             (
                 json!({"type": "custom", "server": "x:1", "username": "a:b", "password": "hunter2"}),
                 "session.proxy.username: the proxy's user name",

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use roadstead_api::{
-    ChangeStatus, Receipt, SaveOutcome, SessionDetails, SessionEnded, SessionListItem, SessionProfile, SessionProxy,
-    SessionStatusItem,
+    ChangeStatus, Receipt, SaveOutcome, SessionDetails, SessionEnded, SessionListItem, SessionProfile,
+    SessionProxy, SessionStatusItem,
 };
 use serde_json::Map;
 

@@ -150,9 +150,7 @@ impl Profiles {
     /// Creates a profile: empty, or to be filled when a running session ends.
     pub async fn create(&self, caller: &Caller, new: NewProfile) -> Result<ProfileRecord> {
         let NewProfile { name, description, session, reserve } = new;
-        self.db
-            .create_profile(caller.project, &name, description.as_deref(), session, reserve.as_ref())
-            .await
+        self.db.create_profile(caller.project, &name, description.as_deref(), session, reserve.as_ref()).await
     }
 
     /// Lists a project's profiles, oldest first.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -144,12 +145,12 @@ pub(super) async fn start(
     admission: &Admission,
 ) -> Result<(Browser, WayOut)> {
     let way_out = WayOut::open(&context.exits).await?;
-    // Together: the check needs no browser, and what a browser asks for meanwhile waits at its listener.
-    let (address, (browser, report)) = tokio::try_join!(
+    let (address, (browser, restore)) = both(
         open_way(context, &way_out, request, admission),
         launch(context, work, request, admission, way_out.listener()),
-    )?;
-    let report = match report {
+    )
+    .await?;
+    let report = match restore {
         Some(restore) => Some(restore.run(&browser).await.map_err(unresponsive)?),
         None => None,
     };
@@ -162,6 +163,27 @@ pub(super) async fn start(
     );
     recorded.and(ordered)?;
     Ok((browser, way_out))
+}
+
+/// Checks the way out and launches the browser side by side: the check needs no browser, and what a browser asks for meanwhile
+/// waits at its listener. A launch that failed ends the check; a check that failed waits for the launch, whose files are
+/// still being written.
+async fn both<A, B>(
+    opening: impl Future<Output = Result<A>>,
+    launching: impl Future<Output = Result<B>>,
+) -> Result<(A, B)> {
+    let mut opening = pin!(opening);
+    let mut launching = pin!(launching);
+    tokio::select! {
+        launched = &mut launching => {
+            let launched = launched?;
+            Ok((opening.await?, launched))
+        }
+        opened = &mut opening => {
+            let launched = launching.await;
+            Ok((opened?, launched?))
+        }
+    }
 }
 
 /// Checks the session's way out, and opens it to its browser. Returns the address that sites see, where it is known.

@@ -10,9 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use roadstead_egress::{Listener, Route, Traffic};
 
 use super::record::SessionRecord;
+use crate::error::Result;
 use crate::exits::choice::Way;
 use crate::exits::{Exits, Opened};
-use crate::error::Result;
 
 /// What the listener says once the session ends.
 const OVER: &str = "The session is ending.";

@@ -64,7 +64,10 @@ async fn a_server_without_exits_says_which_key_makes_some() {
             client.post("/v1/profiles", json!({"name": "a", "dedicated_sticky_ip": true})).await,
         ),
         ("session.proxy", client.post("/v1/sessions", json!({"session": {"proxy": {"active": true}}})).await),
-        ("session.proxy.exit", client.post("/v1/sessions", json!({"session": {"proxy": {"exit": "x"}}})).await),
+        (
+            "session.proxy.exit",
+            client.post("/v1/sessions", json!({"session": {"proxy": {"exit": "x"}}})).await,
+        ),
     ] {
         assert_eq!(answer.failure(), (501, format!("Feature not implemented. {field}: {why}")));
     }
@@ -86,7 +89,14 @@ async fn an_exit_belongs_to_one_profile_until_that_is_deleted() {
     let taken = "is taken: another profile holds it, or sessions that are running use it.";
     for (exit, answer) in [
         ("berlin", (409, format!("The exit \"berlin\" {taken}"))),
-        ("shared", (409, "The exit \"shared\" is the server's default one, which all sessions share; choose another.".to_owned())),
+        (
+            "shared",
+            (
+                409,
+                "The exit \"shared\" is the server's default one, which all sessions share; choose another."
+                    .to_owned(),
+            ),
+        ),
         ("rome", (400, "exit: this server has no exit of that name; GET /v1/exits lists them".to_owned())),
         ("down", (200, json!({"name": "down"}).to_string())),
     ] {
@@ -95,10 +105,17 @@ async fn an_exit_belongs_to_one_profile_until_that_is_deleted() {
     assert_eq!(sticky(client, "c", None).await.0, 200);
     let all = "All 3 exits of this server that can be reserved are taken. Delete a profile that holds one, or add exits to egress.exits in roadstead.toml.";
     assert_eq!(sticky(client, "d", None).await, (503, all.to_owned()));
-    assert_eq!(client.get("/v1/profiles/d").await.status, 404, "a profile without what was asked for is none");
+    assert_eq!(
+        client.get("/v1/profiles/d").await.status,
+        404,
+        "a profile without what was asked for is none"
+    );
 
     client.delete("/v1/profiles/a").await.data();
-    assert_eq!(sticky(client, "d", None).await.1, json!({"name": "berlin", "address": "127.0.0.2"}).to_string());
+    assert_eq!(
+        sticky(client, "d", None).await.1,
+        json!({"name": "berlin", "address": "127.0.0.2"}).to_string()
+    );
 }
 
 #[tokio::test]
@@ -253,10 +270,15 @@ async fn a_session_goes_out_as_its_profile_its_wish_or_the_server_says() {
         (json!({"exit": "berlin"}), 409, "The exit \"berlin\" is reserved for another profile."),
         (json!({"exit": "rome"}), 400, "session.proxy.exit: this server has no exit of that name"),
         (json!({"country_code": "us"}), 502, "The exit \"down\" cannot be used: "),
-        (json!({"server": "127.0.0.1:1", "username": "u", "password": "hunter2"}), 502, "The proxy http://127.0.0.1:1 cannot be used: "),
+        (
+            json!({"server": "127.0.0.1:1", "username": "u", "password": "hunter2"}),
+            502,
+            "The proxy http://127.0.0.1:1 cannot be used: ",
+        ),
     ];
     for (proxy, status, why) in refused {
-        let (found, message) = client.post("/v1/sessions", json!({"session": {"proxy": proxy}})).await.failure();
+        let (found, message) =
+            client.post("/v1/sessions", json!({"session": {"proxy": proxy}})).await.failure();
         assert!(found == status && message.starts_with(why), "{proxy}: {found} {message}");
         assert!(!message.contains("hunter2"), "{message}");
     }
@@ -273,7 +295,10 @@ async fn what_a_running_session_uses_is_not_given_to_a_profile() {
     let client = server.client();
     let (id, _) = session(client, json!({"session": {"proxy": {"exit": "berlin"}}})).await;
     assert_eq!(sticky(client, "a", Some("berlin")).await.0, 409);
-    assert_eq!(sticky(client, "a", None).await.1, json!({"name": "paris", "address": "127.0.0.3"}).to_string());
+    assert_eq!(
+        sticky(client, "a", None).await.1,
+        json!({"name": "paris", "address": "127.0.0.3"}).to_string()
+    );
     // Except to the profile that is made of that session.
     let body = json!({"name": "b", "session_id": id, "dedicated_sticky_ip": true, "exit": "berlin"});
     assert_eq!(client.post("/v1/profiles", body).await.data()["exit"]["name"], "berlin");

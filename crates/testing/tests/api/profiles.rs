@@ -248,7 +248,7 @@ async fn what_is_not_there_yet_is_501() {
     {
       "error": {
         "code": 501,
-        "message": "Feature not implemented. dedicated_sticky_ip: there are no addresses to reserve yet; leave it out, or set it to false."
+        "message": "Feature not implemented. dedicated_sticky_ip: this server has no exits; its operator adds them as [[egress.exits]] in roadstead.toml."
       }
     }
     "#);

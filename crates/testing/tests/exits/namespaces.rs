@@ -79,7 +79,9 @@ async fn another_host_sees_the_reserved_address() -> Result<()> {
     let site = Witness::serve(tokio::net::TcpListener::from_std(host.listen()?)?)?;
     let ground = Ground::new().await?;
     let exits = OURS[1..].iter().map(|address| {
-        format!("[[egress.exits]]\nname = \"{address}\"\nkind = \"source_address\"\naddress = \"{address}\"\n")
+        format!(
+            "[[egress.exits]]\nname = \"{address}\"\nkind = \"source_address\"\naddress = \"{address}\"\n"
+        )
     });
     let egress = format!("allow = [\"10.213.77.0/24\"]\n{}", exits.collect::<String>());
     let program = ground.program(&egress).await?;

@@ -11,7 +11,8 @@ use crate::ground::{Ground, start};
 async fn a_refusal_says_which_rule_and_how_to_lift_it() -> Result<()> {
     let ground = Ground::new().await?;
     let other = Witness::start("127.0.0.2:0".parse()?).await?;
-    let program = ground.program("allow = [\"127.0.0.2\"]\ndeny = [\"denied.example\"]\ndeny_ports = [81]").await?;
+    let program =
+        ground.program("allow = [\"127.0.0.2\"]\ndeny = [\"denied.example\"]\ndeny_ports = [81]").await?;
     let mut session = start(&program, Value::Null, Value::Null).await?;
     let port = ground.witness.address().port();
     for (url, words) in [
@@ -25,7 +26,10 @@ async fn a_refusal_says_which_rule_and_how_to_lift_it() -> Result<()> {
         ("http://www.denied.example/".to_owned(), ["denied.example", "egress.deny"]),
         ("http://127.0.0.2:81/".to_owned(), ["Port 81", "egress.deny_ports"]),
         // One that may be reached sends on to one that may not.
-        (other.url(&format!("/redirect?to=http://127.0.0.1:{port}/")), ["127.0.0.1 is a loopback address", "egress.allow"]),
+        (
+            other.url(&format!("/redirect?to=http://127.0.0.1:{port}/")),
+            ["127.0.0.1 is a loopback address", "egress.allow"],
+        ),
     ] {
         let said = session.read(&url).await?;
         ensure!(words.iter().all(|word| said.contains(word)), "{url}: {said}");
@@ -44,10 +48,8 @@ async fn a_refusal_says_which_rule_and_how_to_lift_it() -> Result<()> {
 async fn the_servers_own_listeners_are_never_reached() -> Result<()> {
     let ground = Ground::new().await?;
     let program = ground.program("allow = [\"0.0.0.0/0\", \"::/0\"]").await?;
-    let (mut one, mut two) = (
-        start(&program, Value::Null, Value::Null).await?,
-        start(&program, Value::Null, Value::Null).await?,
-    );
+    let (mut one, mut two) =
+        (start(&program, Value::Null, Value::Null).await?, start(&program, Value::Null, Value::Null).await?);
     one.require_seen_as(&ground.witness.url("/allowed"), "127.0.0.1").await?;
     let api: u16 = program.url().rsplit_once(':').context("a port")?.1.parse()?;
     for host in ["127.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]", "0x7f000001"] {
@@ -86,7 +88,9 @@ fn listening_ports(pid: i32) -> Result<Vec<u16>> {
     let mut ports = Vec::new();
     for line in table.lines().skip(1) {
         let fields: Vec<_> = line.split_whitespace().collect();
-        let (Some(local), Some(state), Some(inode)) = (fields.get(1), fields.get(3), fields.get(9)) else { continue };
+        let (Some(local), Some(state), Some(inode)) = (fields.get(1), fields.get(3), fields.get(9)) else {
+            continue;
+        };
         if *state == LISTEN && sockets.iter().any(|socket| socket == inode) {
             ports.push(u16::from_str_radix(local.rsplit_once(':').context("a port")?.1, 16)?);
         }

@@ -22,7 +22,10 @@ async fn every_session_of_a_profile_shows_its_address_also_after_a_restart() -> 
             let mut session = start(&program, profile(name), json!(null)).await?;
             session.require_seen_as(&ground.witness.url(&format!("/{name}/{round}")), address).await?;
             let shown = session.show(&program).await?;
-            ensure!(shown["proxy"]["type"] == "dedicated_sticky_ip" && shown["proxy"]["address"] == address, "{shown}");
+            ensure!(
+                shown["proxy"]["type"] == "dedicated_sticky_ip" && shown["proxy"]["address"] == address,
+                "{shown}"
+            );
             session.end(&program).await?;
         }
     }
@@ -41,7 +44,10 @@ async fn every_session_of_a_profile_shows_its_address_also_after_a_restart() -> 
     let program = ground.program(&source_addresses(&[("two", "127.0.0.12")])).await?;
     let body = json!({"browser": {"headless": {"active": true}, "profile": {"name": "a"}}});
     let (status, why) = refused(&program, body).await?;
-    ensure!(status == StatusCode::BAD_GATEWAY && why.contains("not in this server's configuration any more"), "{why}");
+    ensure!(
+        status == StatusCode::BAD_GATEWAY && why.contains("not in this server's configuration any more"),
+        "{why}"
+    );
     program.stop().await
 }
 
@@ -85,7 +91,10 @@ async fn twenty_sessions_side_by_side_never_show_each_others_address() -> Result
     for (place, (_, exit)) in held.iter().enumerate() {
         let number = exit.strip_prefix("exit-").context("an exit of ours")?;
         let seen = ground.witness.who_asked(&format!("/session-{place}"));
-        ensure!(seen.len() == 11 && seen.iter().all(|from| *from == ip(&format!("127.0.1.{number}"))), "{exit}: {seen:?}");
+        ensure!(
+            seen.len() == 11 && seen.iter().all(|from| *from == ip(&format!("127.0.1.{number}"))),
+            "{exit}: {seen:?}"
+        );
     }
     for session in sessions {
         session.end(&program).await?;
@@ -101,7 +110,8 @@ async fn an_address_that_is_not_the_expected_one_starts_no_session() -> Result<(
         "{}echo_url = \"{echo}\"\nexpect = \"127.0.0.11\"\n",
         source_addresses(&[("free", "127.0.0.13"), ("checked", "127.0.0.11")])
     );
-    let program = ground.program(&egress.replacen("[[egress", &format!("echo_url = \"{echo}\"\n[[egress"), 1)).await?;
+    let program =
+        ground.program(&egress.replacen("[[egress", &format!("echo_url = \"{echo}\"\n[[egress"), 1)).await?;
     // What the first session of a profile sees is what all its sessions must see, where nothing is configured.
     sticky(&program, "a").await?;
     let mut session = start(&program, json!({"name": "a"}), json!(null)).await?;
@@ -125,7 +135,10 @@ async fn an_address_that_is_not_the_expected_one_starts_no_session() -> Result<(
     let asked: Vec<_> = ground.witness.seen().into_iter().skip(before).map(|seen| seen.path).collect();
     ensure!(asked.iter().all(|path| path == "/ip"), "{asked:?}");
     let (worked, printed) = ground.command(&["exits", "test", "checked"]).await?;
-    ensure!(!worked && printed.contains("wrong: sites see 203.0.113.9, and 127.0.0.11 is expected"), "{printed}");
+    ensure!(
+        !worked && printed.contains("wrong: sites see 203.0.113.9, and 127.0.0.11 is expected"),
+        "{printed}"
+    );
 
     ground.witness.lie(None);
     let (worked, printed) = ground.command(&["exits", "test"]).await?;

@@ -17,7 +17,9 @@ async fn upstream(ground: &Ground, protocol: Protocol) -> Result<Upstream> {
 
 fn proxy_exit(ground: &Ground, url: &str) -> String {
     let echo = ground.witness.url("/ip");
-    format!("allow = [\"127.0.0.0/8\"]\necho_url = \"{echo}\"\n[[egress.exits]]\nname = \"rented\"\nkind = \"proxy\"\nurl = \"{url}\"\n")
+    format!(
+        "allow = [\"127.0.0.0/8\"]\necho_url = \"{echo}\"\n[[egress.exits]]\nname = \"rented\"\nkind = \"proxy\"\nurl = \"{url}\"\n"
+    )
 }
 
 /// A page over http, one that only the proxy can resolve, and a WebSocket, which takes a tunnel.
@@ -32,7 +34,9 @@ async fn use_it(ground: &Ground, session: &mut Session) -> Result<()> {
     })";
     let heard = session.page.evaluate(echo).await?;
     ensure!(heard == "ahoy", "{heard}");
-    let posted = session.page.evaluate("fetch('/length', {method: 'POST', body: 'x'.repeat(300000)}).then((r) => r.text())");
+    let posted = session
+        .page
+        .evaluate("fetch('/length', {method: 'POST', body: 'x'.repeat(300000)}).then((r) => r.text())");
     let posted = posted.await?;
     ensure!(posted == "300000", "{posted}");
     Ok(())
@@ -59,7 +63,9 @@ async fn an_upstream_sees_the_traffic(protocol: Protocol) -> Result<()> {
 
     let mut wrong = custom;
     wrong["password"] = json!("mizzen");
-    let (status, why) = refused(&program, json!({"session": {"proxy": wrong}, "browser": {"headless": {"active": true}}})).await?;
+    let (status, why) =
+        refused(&program, json!({"session": {"proxy": wrong}, "browser": {"headless": {"active": true}}}))
+            .await?;
     ensure!(status == StatusCode::BAD_GATEWAY && why.contains("credentials"), "{status} {why}");
     ensure!(!why.contains("mizzen") && !why.contains(USER), "{why}");
     program.stop().await?;
@@ -122,9 +128,11 @@ async fn nothing_goes_around_an_exit_that_is_gone(protocol: Protocol) -> Result<
     let shown = session.show(&program).await?;
     ensure!(text(&shown["proxy"]["last_problem"]).contains("rented"), "{shown}");
     ensure!(ground.witness.seen() == before, "{:?}", ground.witness.seen());
-    let (status, why) =
-        refused(&program, json!({"session": {"proxy": {"exit": "rented"}}, "browser": {"headless": {"active": true}}}))
-            .await?;
+    let (status, why) = refused(
+        &program,
+        json!({"session": {"proxy": {"exit": "rented"}}, "browser": {"headless": {"active": true}}}),
+    )
+    .await?;
     ensure!(status == StatusCode::BAD_GATEWAY && why.contains("The exit \"rented\" cannot be used"), "{why}");
 
     // It comes back, and so does the session.

@@ -42,7 +42,11 @@ pub async fn play(api: &Api) -> Result<bool> {
             api.end(&session).await?;
             let seen: Vec<_> = site.who_asked(&path).iter().map(ToString::to_string).collect();
             own &= seen.iter().all(|from| *from == address) && !seen.is_empty();
-            tell::step(&format!("{visit} session on it"), begun, &format!("the site saw {}", seen.join(", ")));
+            tell::step(
+                &format!("{visit} session on it"),
+                begun,
+                &format!("the site saw {}", seen.join(", ")),
+            );
         }
     }
     Ok(own)

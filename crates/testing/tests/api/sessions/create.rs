@@ -72,7 +72,7 @@ async fn what_cannot_be_is_refused_with_a_reason() {
     }
     insta::assert_snapshot!(shown.join("\n"), @r"
     400 CAPTCHA solver requires proxy to be active.
-    501 Feature not implemented. session.proxy: there are no proxies yet; leave it out, or set active to false. browser.captcha_solver: it needs a solving service; leave it out.
+    501 Feature not implemented. browser.captcha_solver: it needs a solving service; leave it out.
     400 Popup blocker requires adblock to be active.
     400 browser.viewport.width: must be between 1 and 16384, or 0 for the default
     404 Profile not found.

@@ -34,6 +34,7 @@ async fn a_running_session_and_one_that_is_over() {
         },
         "created_at": "[time]",
         "credits_used": 0,
+        "domains": [],
         "duration": "[duration]",
         "headless": false,
         "id": "[uuid]",
@@ -42,8 +43,12 @@ async fn a_running_session_and_one_that_is_over() {
           "name": "p",
           "persist": true
         },
+        "proxy": {
+          "active": false
+        },
         "proxy_bytes": 0,
         "receipts": [],
+        "requests": 0,
         "session_id": "[uuid]",
         "status": "running",
         "steps": 0,
@@ -77,6 +82,7 @@ async fn a_running_session_and_one_that_is_over() {
         },
         "created_at": "[time]",
         "credits_used": 0,
+        "domains": [],
         "duration": "[duration]",
         "ended_at": "[time]",
         "headless": false,
@@ -85,6 +91,9 @@ async fn a_running_session_and_one_that_is_over() {
         "profile": {
           "name": "p",
           "persist": true
+        },
+        "proxy": {
+          "active": false
         },
         "proxy_bytes": 0,
         "reason": "requested",
@@ -128,6 +137,7 @@ async fn a_running_session_and_one_that_is_over() {
             "status": "saved"
           }
         ],
+        "requests": 0,
         "session_id": "[uuid]",
         "status": "completed",
         "steps": 0,
