@@ -108,8 +108,8 @@ test('a dedicated sticky IP is one profile\'s alone, and all its sessions have i
   assert.deepEqual([profile.dedicated_sticky_ip, profile.exit.address], [true, '127.0.0.71']);
   await withSession({ browser: { ...headless, profile: { name } } }, async ({ id }) => {
     assert.equal((await sessionDetails(id)).proxy.address, '127.0.0.71');
-    const listed = await client.sessions.list({ sort_order: 'desc' });
-    assert.equal(listed.data.sessions[0].browser_ip, '127.0.0.71');
+    const listed = await client.get('/v1/sessions?sort_order=desc');
+    assert.equal(listed.data.sessions.find((session) => session.id === id).browser_ip, '127.0.0.71');
   });
   const second = sdk({ maxRetries: 0 }).profiles.create({ name: unique(), dedicated_sticky_ip: true });
   const error = await refused(second, Anchorbrowser.InternalServerError, /^All 1 exits/);

@@ -54,6 +54,7 @@ const ALWAYS: &[(&str, &str)] = &[
         "--disable-extensions",
         "one that was installed could set a proxy of its own, before the command line's",
     ),
+    ("--disable-features=NetworkTimeServiceQuerying", "no requests of its own, over the session's exit, for the time"),
     ("--disable-hang-monitor", "a busy page must not be met by a question that nobody sees"),
     ("--disable-prompt-on-repost", "reloading a posted form must not wait for an answer that nobody gives"),
     ("--disable-quic", "UDP goes around the proxy"),
@@ -234,6 +235,6 @@ mod tests {
         let extra_args = extra_args.map(str::to_owned).to_vec();
         let args = plan_args(&LaunchOptions { extra_args, ..options(Build::Full) });
         assert!(has(&args, "--enable-features=SplitCacheByNetworkIsolationKey,A,B"), "{args:?}");
-        assert!(has(&args, "--disable-features=C,D"), "{args:?}");
+        assert!(has(&args, "--disable-features=NetworkTimeServiceQuerying,C,D"), "{args:?}");
     }
 }

@@ -89,6 +89,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     if matches!(cli.command, Command::Serve { .. }) {
         limit_arenas();
+        allow_many_files();
     }
     // Whatever this process or a browser creates is for its owner alone, unless somebody says otherwise.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
@@ -127,6 +128,15 @@ fn limit_arenas() {
     };
     let failed = std::process::Command::new(program).arg0(name).args(arguments).env(SETTING, "2").exec();
     drop(failed);
+}
+
+/// Takes as many file descriptors as the system gives: every connection of a browser is two here, and the usual limit of 1,024
+/// is one busy page times twenty.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Refused, the usual limit stays.
+    drop(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }));
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
