@@ -54,7 +54,10 @@ const ALWAYS: &[(&str, &str)] = &[
         "--disable-extensions",
         "one that was installed could set a proxy of its own, before the command line's",
     ),
-    ("--disable-features=NetworkTimeServiceQuerying", "no requests of its own, over the session's exit, for the time"),
+    (
+        "--disable-features=NetworkTimeServiceQuerying",
+        "no requests of its own, over the session's exit, for the time",
+    ),
     ("--disable-hang-monitor", "a busy page must not be met by a question that nobody sees"),
     ("--disable-prompt-on-repost", "reloading a posted form must not wait for an answer that nobody gives"),
     ("--disable-quic", "UDP goes around the proxy"),

@@ -87,13 +87,16 @@ enum Command {
 /// Reads the arguments and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Serve { .. }) {
+    let serves = matches!(cli.command, Command::Serve { .. });
+    if serves {
         limit_arenas();
-        allow_many_files();
     }
     // Whatever this process or a browser creates is for its owner alone, unless somebody says otherwise.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     start_logging();
+    if serves {
+        allow_many_files();
+    }
     #[cfg(feature = "failpoints")]
     if let Err(error) = crate::failpoints::arm() {
         return fail(&error);
@@ -135,8 +138,9 @@ fn limit_arenas() {
 fn allow_many_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Refused, the usual limit stays.
-    drop(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }));
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "the limit of open files stays low");
+    }
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {

@@ -258,3 +258,138 @@ fn default_exit(name: &str, exits: &[ExitConfig]) -> Result<ExitName, String> {
         .cloned()
         .ok_or_else(|| format!("egress.default_exit: there is no exit named {name:?} in egress.exits"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn read(egress: &str) -> Result<EgressConfig, String> {
+        let config = Config::parse(&format!("[egress]\n{egress}"));
+        config.map(|config| config.egress).map_err(|error| format!("{error:#}"))
+    }
+
+    fn exit(keys: &str) -> Result<ExitConfig, String> {
+        let config = read(&format!("[[egress.exits]]\nname = \"one\"\n{keys}"))?;
+        Ok(config.exits.into_iter().next().expect("there is one"))
+    }
+
+    #[test]
+    fn nothing_is_the_public_internet_without_mail() {
+        let config = read("").unwrap();
+        assert!(config.exits.is_empty() && config.default_exit.is_none() && config.echo.is_none());
+        assert!(config.policy.check_port(443).is_ok() && config.policy.check_port(25).is_err());
+        for refused in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1"] {
+            assert!(config.policy.check_address(refused.parse().unwrap()).is_err(), "{refused}");
+        }
+        assert!(config.policy.check_address("1.1.1.1".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn a_policy_is_read() {
+        let config = read(
+            "allow = [\"10.1.0.0/16\", \"127.0.0.1\", \"fd00::/8\"]\ndeny = [\"ads.example\", \"10.1.2.3\"]\n\
+             allow_ports = [80, \"8000-8999\"]\ndeny_ports = [8080]",
+        );
+        let policy = config.unwrap().policy;
+        for (address, allowed) in
+            [("10.1.9.9", true), ("10.2.0.1", false), ("127.0.0.1", true), ("127.0.0.2", false)]
+        {
+            assert_eq!(policy.check_address(address.parse().unwrap()).is_ok(), allowed, "{address}");
+        }
+        assert!(policy.check_address("10.1.2.3".parse().unwrap()).is_err());
+        assert!(policy.check_name("www.ads.example").is_err());
+        for (port, allowed) in
+            [(80, true), (443, false), (8000, true), (8080, false), (8999, true), (9000, false)]
+        {
+            assert_eq!(policy.check_port(port).is_ok(), allowed, "{port}");
+        }
+    }
+
+    #[test]
+    fn exits_are_read_with_what_the_server_adds() {
+        let config = read(
+            "default_exit = \"two\"\necho_url = \"https://echo.example/\"\n\
+             [[egress.exits]]\nname = \"one\"\nkind = \"source_address\"\naddress = \"192.0.2.1\"\ncountry_code = \"de\"\n\
+             [[egress.exits]]\nname = \"two\"\nkind = \"proxy\"\nurl = \"socks5://proxy.example\"\nusername = \"a\"\npassword = \"b\"\n\
+             echo_url = \"http://other.example/ip\"\nexpect = \"203.0.113.7\"",
+        );
+        let config = config.unwrap();
+        let [one, two] = &config.exits[..] else { panic!("two exits") };
+        assert_eq!(one.presumed_address(), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!((one.kind(), two.kind()), ("source_address", "proxy"));
+        assert_eq!(one.echo, config.echo);
+        assert_eq!(two.echo.as_ref().map(Echo::url), Some("http://other.example/ip"));
+        assert_eq!(two.presumed_address(), Some("203.0.113.7".parse().unwrap()));
+        let Way::Proxy(proxy) = &two.exit.way else { panic!("a proxy") };
+        assert!(proxy.trusted && proxy.credentials.is_some());
+        assert_eq!(proxy.to_string(), "socks5://proxy.example:1080");
+    }
+
+    #[test]
+    fn a_password_may_be_in_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "from a file\n").unwrap();
+        let keys = |path: &str| {
+            format!("kind = \"proxy\"\nurl = \"http://x:1\"\nusername = \"a\"\npassword_file = \"{path}\"")
+        };
+        let expected = UpstreamProxy::parse("http://x:1")
+            .unwrap()
+            .trusted()
+            .with_credentials("a", "from a file")
+            .unwrap();
+        assert_eq!(exit(&keys(&file.path().to_string_lossy())).unwrap().exit.way, Way::Proxy(expected));
+        assert!(exit(&keys("/nowhere")).unwrap_err().contains("/nowhere cannot be read"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_no_password_is_told() {
+        for (keys, why) in [
+            ("kind = \"vpn\"", "kind must be \"source_address\" or \"proxy\""),
+            ("kind = \"source_address\"", "a source_address has an address"),
+            (
+                "kind = \"source_address\"\naddress = \"192.0.2.1\"\nurl = \"http://a:hunter2@x:1\"",
+                "a source_address has an address",
+            ),
+            (
+                "kind = \"source_address\"\naddress = \"192.0.2.1\"\npassword = \"hunter2\"",
+                "nothing of a proxy",
+            ),
+            ("kind = \"source_address\"\naddress = \"here\"", "line 5 (address)"),
+            ("kind = \"proxy\"", "a proxy has a url"),
+            ("kind = \"proxy\"\nurl = \"ftp://a:hunter2@x:1\"", "url: the proxy's scheme"),
+            ("kind = \"proxy\"\nurl = \"http://x:1\"\npassword = \"hunter2\"", "a password needs a username"),
+            ("kind = \"proxy\"\nurl = \"http://a:hunter2@x:1", "line 5 (url)"),
+            ("kind = \"proxy\"\nurl = 5\npassword = \"hunter2\"", "line"),
+            (
+                "kind = \"proxy\"\nurl = \"http://x:1\"\nusername = \"a\"\npassword = \"hunter2\"\npassword_file = \"/x\"",
+                "contradict each other",
+            ),
+            ("kind = \"proxy\"\nurl = \"http://x:1\"\nexpect = \"192.0.2.1\"", "expect needs an echo_url"),
+            ("kind = \"proxy\"\nurl = \"http://x:1\"\necho_url = \"x\"", "echo_url: the echo is not"),
+            (
+                "kind = \"proxy\"\nurl = \"http://a:hunter2@x:1\"\n[[egress.exits]]\nname = \"one\"\nkind = \"proxy\"\nurl = \"http://x:1\"",
+                "two are named \"one\"",
+            ),
+        ] {
+            let error = exit(keys).unwrap_err();
+            assert!(error.contains(why), "{keys}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        for (egress, why) in [
+            ("allow = [\"private\"]", "egress.allow: \"private\""),
+            ("deny = [\"a b\"]", "egress.deny: \"a b\""),
+            ("allow_ports = [0]", "egress.allow_ports"),
+            ("deny_ports = [\"9-1\"]", "egress.deny_ports"),
+            ("deny_ports = [\"http\"]", "egress.deny_ports: \"http\""),
+            ("deny_ports = [70000]", "a port is a number from 1 to 65535"),
+            ("default_exit = \"x\"", "there is no exit named \"x\""),
+            ("echo_url = \"ftp://x\"", "egress.echo_url"),
+        ] {
+            let error = read(egress).unwrap_err();
+            assert!(error.contains(why), "{egress}: {error}");
+        }
+        let kept = exit("kind = \"proxy\"\nurl = \"http://a:hunter2@x:1\"").unwrap();
+        assert!(!format!("{kept:?}").contains("hunter2"));
+    }
+}
