@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,8 +12,6 @@ use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-
-use crate::way::WayOut;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -89,7 +86,6 @@ pub(crate) enum Answer {
 pub(crate) struct SiteContent {
     incoming: Incoming,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    _way: Arc<WayOut>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -107,10 +103,9 @@ impl Answer {
         Self::Page(text.into())
     }
 
-    /// What came over this route.
-    pub fn site(incoming: Incoming, way: Arc<WayOut>) -> Self {
-        let cut = Box::pin(way.cut.clone().cancelled_owned());
-        Self::Site(SiteContent { incoming, cut, _way: way })
+    /// What came over a route that this cuts.
+    pub fn site(incoming: Incoming, cut: &CancellationToken) -> Self {
+        Self::Site(SiteContent { incoming, cut: Box::pin(cut.clone().cancelled_owned()) })
     }
 }
 

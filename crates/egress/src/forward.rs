@@ -42,12 +42,12 @@ pub(crate) async fn send(
         Content::hold(&mut request, inner.shared.limits.expect);
     }
     let exchange = async {
-        let explain = |error| explain(&error, destination, open);
-        match (open.client.request(request).await.map_err(explain), again) {
+        let answered = match (open.client.request(request).await, again) {
             // A site may close a pooled connection just as it is used; a browser would ask again itself.
-            (Err(Failure::BrokeOff { .. }), Some(again)) => open.client.request(again).await.map_err(explain),
+            (Err(error), Some(again)) if hung_up(&error) => open.client.request(again).await,
             (answered, _) => answered,
-        }
+        };
+        answered.map_err(|error| explain(&error, destination, open))
     };
     let response = way.unless_cut(exchange).await?;
     open.tally.reached(&destination.host);
@@ -108,7 +108,16 @@ fn receive(
     let (mut parts, incoming) = response.into_parts();
     parts.headers = headers::for_response(&parts.headers, protocol.as_ref());
     parts.version = http::Version::HTTP_11;
-    Ok(Response::from_parts(parts, Answer::site(incoming, Arc::clone(way))))
+    Ok(Response::from_parts(parts, Answer::site(incoming, &way.cut)))
+}
+
+/// Whether the connection ended before there was an answer.
+fn hung_up(error: &legacy::Error) -> bool {
+    cause(error).is_some_and(|cause| !cause.is_parse() && !cause.is_user())
+}
+
+fn cause(error: &legacy::Error) -> Option<&hyper::Error> {
+    error.source().and_then(|cause| cause.downcast_ref())
 }
 
 /// Puts an error of the client in words.
@@ -116,8 +125,7 @@ fn explain(error: &legacy::Error, destination: &Destination, open: &OpenWay) -> 
     if let Some(failure) = Failure::among(error) {
         return failure;
     }
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    let why = match cause {
+    let why = match cause(error) {
         Some(cause) if cause.is_parse_too_large() => "its answer's head is too large",
         Some(cause) if cause.is_parse() => "its answer is not HTTP",
         Some(cause) if cause.is_user() || cause.is_body_write_aborted() => "the request's content broke off",

@@ -9,6 +9,8 @@ mod egress;
 mod exit;
 mod failure;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod headers;
 mod host;
 mod http_proxy;

@@ -2,6 +2,9 @@
 //!
 //! An idle tunnel holds no buffer: one is taken when bytes are there, and given back when they are gone. An end on one side
 //! is passed on as an end of that direction alone; an error as an error of both.
+//!
+//! `splice` through a pipe was tried in place of the buffer: it takes about half of the processor time of large downloads, is no
+//! faster, and needs two file descriptors more for each direction that is busy, and another way for when there are none.
 
 use std::cell::RefCell;
 use std::io;

@@ -49,6 +49,7 @@ async fn respond(inner: &Arc<Inner>, request: Request<Incoming>) -> Response<Ans
             return page::answer(&failure);
         }
     };
+    inner.counts.request();
     let way = inner.settled_way().await;
     let open = match way.open() {
         Ok(open) => open,

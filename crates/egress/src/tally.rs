@@ -46,7 +46,12 @@ impl Counts {
         self.connections.load(Ordering::Acquire)
     }
 
-    /// Notes why a request failed that got as far as no route.
+    pub fn request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.changed.notify_waiters();
+    }
+
+    /// Notes why a request failed.
     pub fn problem(&self, failure: &Failure) {
         tracing::debug!(error.message = %failure, "a browser's request failed");
         self.noted().last_problem = Some(failure.to_string());
@@ -103,10 +108,9 @@ impl Tally {
         self.counts.changed.notify_waiters();
     }
 
+    /// Counts a request for the exit; the listener's own count is [`Counts::request`].
     pub fn request(&self) {
-        self.counts.requests.fetch_add(1, Ordering::Relaxed);
         self.requests.increment(1);
-        self.counts.changed.notify_waiters();
     }
 
     /// Notes a host that was reached.
