@@ -51,7 +51,10 @@ fn ci() -> Result<()> {
 
 fn bench() -> Result<()> {
     cargo(&["build", "--release", "--package", "roadstead-server", "--bins"])?;
-    run(Command::new("node").arg("conformance/bench/main.mjs"))
+    let egress = ["build", "--release", "--package", "roadstead-egress", "--example", "egress-bench"];
+    cargo(&egress)?;
+    run(Command::new("node").arg("conformance/bench/main.mjs"))?;
+    run(&mut Command::new("target/release/examples/egress-bench"))
 }
 
 fn torture(arguments: &[String]) -> Result<()> {

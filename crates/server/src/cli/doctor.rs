@@ -1,5 +1,6 @@
 //! `roadstead doctor`: says what is missing on this machine, and how to mend each.
 
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use roadstead_browser::{Browser, Build, Graces, LaunchOptions, Viewport};
 
 use super::print;
 use crate::app::DataDir;
-use crate::config::Config;
+use crate::config::{Config, EgressConfig};
 use crate::session::{BrowserSetup, WorkRoot};
 
 /// Below this much free disk, saves are about to fail: a large profile and its copy in the vault.
@@ -27,6 +28,7 @@ pub(super) async fn run(config: &Config, data_dir: &Path) -> anyhow::Result<Exit
     let browsers = BrowserSetup::find(config);
     let mut findings = vec![user_namespaces(), data(data_dir, browsers.run_as.is_some()), disk(data_dir)];
     findings.extend(builds(&browsers));
+    findings.extend(source_addresses(&config.egress));
     for (build, path) in [
         (Build::Full, &browsers.executables.full),
         (Build::HeadlessShell, &browsers.executables.headless_shell),
@@ -67,6 +69,20 @@ fn builds(browsers: &BrowserSetup) -> Vec<Finding> {
         ),
     };
     vec![full, shell]
+}
+
+/// An exit whose address this machine does not have, or no longer, lets no session start.
+fn source_addresses(egress: &EgressConfig) -> Vec<Finding> {
+    let found = egress.exits.iter().filter_map(|exit| Some((exit.name().as_str(), exit.source_address()?)));
+    found
+        .map(|(name, address)| match UdpSocket::bind((address, 0)) {
+            Ok(_) => Finding::Fine(format!("exit {name:?}: {address} is an address of this machine")),
+            Err(_) => Finding::Wrong {
+                what: format!("exit {name:?}: {address} is not an address of this machine"),
+                mend: format!("ip address add {address} dev INTERFACE, or correct egress.exits"),
+            },
+        })
+        .collect()
 }
 
 /// Chromium's sandbox builds on unprivileged user namespaces, which some systems switch off.

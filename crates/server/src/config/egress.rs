@@ -60,10 +60,15 @@ impl ExitConfig {
 
     /// The address that sites should see, as far as the configuration says: what is expected, or the source address.
     pub fn presumed_address(&self) -> Option<IpAddr> {
-        self.expect.or(match self.exit.way {
+        self.expect.or(self.source_address())
+    }
+
+    /// The address of this machine that its connections are made from.
+    pub fn source_address(&self) -> Option<IpAddr> {
+        match self.exit.way {
             Way::SourceAddress(address) => Some(address),
             Way::Proxy(_) => None,
-        })
+        }
     }
 }
 
@@ -141,6 +146,12 @@ impl TryFrom<RawEgress> for EgressConfig {
             let exit = exit.read(echo.as_ref())?;
             if exits.iter().any(|other| other.name() == exit.name()) {
                 return Err(format!("egress.exits: two are named {:?}", exit.name().as_str()));
+            }
+            // A profile's own address would be another profile's own address too.
+            if let Some(address) = exit.source_address()
+                && exits.iter().any(|other| other.source_address() == Some(address))
+            {
+                return Err(format!("egress.exits: two have the address {address}"));
             }
             exits.push(exit);
         }
@@ -370,6 +381,10 @@ mod tests {
             (
                 "kind = \"proxy\"\nurl = \"http://a:hunter2@x:1\"\n[[egress.exits]]\nname = \"one\"\nkind = \"proxy\"\nurl = \"http://x:1\"",
                 "two are named \"one\"",
+            ),
+            (
+                "kind = \"source_address\"\naddress = \"192.0.2.1\"\n[[egress.exits]]\nname = \"b\"\nkind = \"source_address\"\naddress = \"192.0.2.1\"",
+                "two have the address 192.0.2.1",
             ),
         ] {
             let error = exit(keys).unwrap_err();
