@@ -198,7 +198,7 @@ async fn round(path: Path, to: SocketAddr, via: SocketAddr, proxy: &Process) -> 
     let (began, processor) = (Instant::now(), proxy.processor()?);
     client.get(DOWNLOAD).await?;
     let took = began.elapsed();
-    let processor = proxy.processor()? - processor;
+    let processor = proxy.processor()?.saturating_sub(processor);
     let speed = 1024.0 * 1.048_576 / took.as_secs_f64();
 
     let began = Instant::now();

@@ -72,3 +72,71 @@ fn interleave(addresses: &[IpAddr]) -> Vec<IpAddr> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use tokio::time::{Duration, sleep};
+
+    use super::*;
+
+    /// Connects after so many milliseconds, or refuses, by the address's last octet; and notes when each was tried.
+    #[derive(Default)]
+    struct Slow(Mutex<Vec<(u128, IpAddr)>>, Option<Instant>);
+
+    #[async_trait]
+    impl Network for Slow {
+        async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            unreachable!("addresses are given")
+        }
+
+        async fn connect(&self, to: SocketAddr, _: Option<IpAddr>) -> io::Result<Stream> {
+            let began = self.1.expect("it is set").elapsed().as_millis();
+            self.0.lock().unwrap().push((began, to.ip()));
+            match to.ip().to_string().rsplit(['.', ':']).next() {
+                Some("1") => Err(io::ErrorKind::ConnectionRefused.into()),
+                Some("2") => Ok(Stream::other(tokio::io::empty())),
+                _ => {
+                    sleep(Duration::from_hours(1)).await;
+                    Err(io::ErrorKind::HostUnreachable.into())
+                }
+            }
+        }
+    }
+
+    async fn connect(addresses: &[&str]) -> (io::Result<()>, Vec<(u128, String)>) {
+        let network = Slow(Mutex::default(), Some(Instant::now()));
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        let outcome = connect_any(&network, &addresses, 80, None, Duration::from_secs(10)).await;
+        let tried = network.0.into_inner().unwrap();
+        (outcome.map(drop), tried.into_iter().map(|(at, ip)| (at, ip.to_string())).collect())
+    }
+
+    fn list(tried: &[(u128, &str)]) -> Vec<(u128, String)> {
+        tried.iter().map(|(at, ip)| (*at, (*ip).to_owned())).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn families_take_turns_a_quarter_of_a_second_apart() {
+        let (outcome, tried) = connect(&["::9", "::8", "1.0.0.9", "::9", "1.0.0.2", "1.0.0.3"]).await;
+        assert!(outcome.is_ok());
+        assert_eq!(tried, list(&[(0, "::9"), (250, "1.0.0.9"), (500, "::8"), (750, "1.0.0.2")]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_waits_for_nothing() {
+        let (outcome, tried) = connect(&["1.0.0.1", "::1", "2.0.0.1", "3.0.0.2"]).await;
+        assert!(outcome.is_ok());
+        assert_eq!(tried, list(&[(0, "1.0.0.1"), (0, "::1"), (0, "2.0.0.1"), (0, "3.0.0.2")]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends() {
+        let (outcome, tried) = connect(&["1.0.0.1", "::1"]).await;
+        assert_eq!((outcome.unwrap_err().kind(), tried.len()), (io::ErrorKind::ConnectionRefused, 2));
+        assert_eq!(connect(&["::9", "::8"]).await.0.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(connect(&[]).await.0.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
+    }
+}

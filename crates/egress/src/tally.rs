@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use tokio::sync::Notify;
 
 use crate::failure::{Failure, Trouble};
@@ -12,6 +12,24 @@ use crate::{Host, Traffic};
 
 /// How many hosts a listener remembers.
 const MAX_DOMAINS: usize = 1_000;
+
+/// Describes the metrics of this crate to the recorder.
+pub fn describe_metrics() {
+    describe_counter!("roadstead_exit_bytes_total", "Bytes sent to and received from the network, by exit.");
+    describe_counter!(
+        "roadstead_exit_requests_total",
+        "Requests and tunnels that browsers asked for, by exit."
+    );
+    describe_counter!(
+        "roadstead_exit_failures_total",
+        "Requests and tunnels that failed, by exit; not those refused."
+    );
+    describe_gauge!("roadstead_exit_connections", "Open connections to the network, by exit.");
+    describe_counter!(
+        "roadstead_egress_refusals_total",
+        "Requests that the address policy refused, by rule."
+    );
+}
 
 /// What went through one listener. Every change wakes whoever waits for one.
 #[derive(Debug, Default)]

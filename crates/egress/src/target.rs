@@ -44,6 +44,9 @@ pub enum BadRequest {
     /// No number from 1 to 65535, or none at all where there has to be one.
     #[error("The port of this request is missing or is not a number from 1 to 65535.")]
     Port,
+    /// A transfer encoding besides `chunked`. The next hop might read it differently.
+    #[error("The only transfer encoding that is accepted here is \"chunked\", once.")]
+    Encoding,
     /// CONNECT with a path, or with content.
     #[error("CONNECT takes host:port and nothing else: no scheme, no path and no content.")]
     Connect,
@@ -60,6 +63,12 @@ pub fn parse(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Target, 
     };
     if *scheme != Scheme::HTTP {
         return Err(BadRequest::Scheme);
+    }
+    let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let chunked =
+        encodings.next().is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if !chunked || encodings.next().is_some() {
+        return Err(BadRequest::Encoding);
     }
     let (host, port) = parse_authority(authority.as_str())?;
     let destination = Destination { host, port: port.unwrap_or(80) };
@@ -150,6 +159,26 @@ mod tests {
             ("http://256.256.256.256/", Err(B::Host)),
         ] {
             assert_eq!(read("GET", uri, &[]), expected.map(str::to_owned), "{uri}");
+        }
+    }
+
+    #[test]
+    fn transfer_encodings() {
+        let lines = |values: &[&str]| {
+            let headers: Vec<_> = values.iter().map(|value| ("transfer-encoding", *value)).collect();
+            read("POST", "http://example.com/", &headers).err()
+        };
+        assert_eq!(lines(&["chunked"]), None);
+        assert_eq!(lines(&["Chunked"]), None);
+        for bad in [
+            &["gzip, chunked"][..],
+            &["gzip", "chunked"],
+            &["chunked", "chunked"],
+            &["chunked, chunked"],
+            &["x"],
+            &[""],
+        ] {
+            assert_eq!(lines(bad), Some(BadRequest::Encoding), "{bad:?}");
         }
     }
 

@@ -10,5 +10,6 @@ mod exits;
 mod fixtures;
 mod http;
 mod malformed;
+mod metrics;
 mod policy;
 mod proxies;
