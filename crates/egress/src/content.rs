@@ -1,6 +1,5 @@
 //! Contents of requests and answers, on their way through.
 
-use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,9 +10,7 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-
-type BoxError = Box<dyn Error + Send + Sync>;
+use tokio_util::sync::CancellationToken;
 
 /// A request's content on its way to the network.
 pub(crate) struct Content {
@@ -74,23 +71,14 @@ impl Body for Content {
     }
 }
 
-/// An answer's content on its way to the browser.
+/// An answer's content on its way to the browser. A site's ends in an error, and not in an end, when its connection is dropped; hyper
+/// sees to that, and `half_an_answer_never_looks_like_a_whole_one` to hyper.
 pub(crate) enum Answer {
     /// A page of ours.
     Page(Full<Bytes>),
     /// The site's.
-    Site(SiteContent),
+    Site(Incoming),
 }
-
-/// What a site sends, which ends in an error when the route is cut: an end would make half of a page look like all of it.
-pub(crate) struct SiteContent {
-    incoming: Incoming,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the route was changed")]
-struct RouteChanged;
 
 impl Answer {
     /// Nothing.
@@ -102,43 +90,33 @@ impl Answer {
     pub fn page(text: String) -> Self {
         Self::Page(text.into())
     }
-
-    /// What came over a route that this cuts.
-    pub fn site(incoming: Incoming, cut: &CancellationToken) -> Self {
-        Self::Site(SiteContent { incoming, cut: Box::pin(cut.clone().cancelled_owned()) })
-    }
 }
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = BoxError;
+    type Error = hyper::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut *self {
             Self::Page(page) => Pin::new(page).poll_frame(cx).map_err(|never| match never {}),
-            Self::Site(site) => {
-                if site.cut.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Some(Err(RouteChanged.into())));
-                }
-                Pin::new(&mut site.incoming).poll_frame(cx).map_err(Into::into)
-            }
+            Self::Site(site) => Pin::new(site).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Page(page) => page.is_end_stream(),
-            Self::Site(site) => site.incoming.is_end_stream(),
+            Self::Site(site) => site.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Page(page) => page.size_hint(),
-            Self::Site(site) => site.incoming.size_hint(),
+            Self::Site(site) => site.size_hint(),
         }
     }
 }

@@ -108,7 +108,7 @@ fn receive(
     let (mut parts, incoming) = response.into_parts();
     parts.headers = headers::for_response(&parts.headers, protocol.as_ref());
     parts.version = http::Version::HTTP_11;
-    Ok(Response::from_parts(parts, Answer::site(incoming, &way.cut)))
+    Ok(Response::from_parts(parts, Answer::Site(incoming)))
 }
 
 /// Whether the connection ended before there was an answer.

@@ -26,6 +26,7 @@ pub(crate) async fn serve(inner: Arc<Inner>, stream: Stream) {
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(limits.head_bytes)
+        .max_header_size(limits.head_bytes)
         .max_headers(headers::MAX_HEADERS)
         .preserve_header_case(true)
         .title_case_headers(true)

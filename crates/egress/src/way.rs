@@ -114,7 +114,6 @@ where
     fn execute(&self, work: F) {
         let cut = self.cut.clone();
         self.tasks.spawn(async move {
-            // The cut first: a body whose other end is gone would otherwise look complete, and be finished.
             tokio::select! {
                 biased;
                 () = cut.cancelled() => {}
