@@ -7,6 +7,8 @@ use roadstead_egress::{
     CheckError, Echo, Egress, Exit, ExitName, Limits, Policy, SystemNetwork, UpstreamProxy, Way,
 };
 
+use tokio::net::TcpStream;
+
 use crate::fixtures::*;
 use crate::proxies::*;
 
@@ -164,4 +166,55 @@ fn urls_of_echoes() {
     for bad in ["", "a.example", "ftp://a.example", "http://", "http://u:p@a.example/", "data:x"] {
         assert!(Echo::new(bad).is_err(), "{bad}");
     }
+}
+
+/// A TLS echo that shows the address it sees.
+async fn tls_echo() -> (Server, String) {
+    let (acceptor, ca) = acceptor("127.0.0.2");
+    let wrap = move |stream: TcpStream| {
+        let acceptor = acceptor.clone();
+        async move { Some(Box::new(acceptor.accept(stream).await.ok()?) as Box<dyn Duplex>) }
+    };
+    let server = Server::start_wrapped("127.0.0.2", wrap, |mut peer: Peer| async move {
+        peer.head().await;
+        let text = peer.from().to_string();
+        peer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len())).await;
+    });
+    (server.await, ca)
+}
+
+/// The system's roots can be replaced only for a process, so there is one that has the echo's: this program again.
+#[tokio::test]
+async fn an_https_echo_is_trusted_by_the_systems_roots() {
+    let (server, ca) = tls_echo().await;
+    let url = format!("https://{}/", server.address);
+    let error = loopback_egress()
+        .check(&source_address("127.0.0.7"), Some(&Echo::new(&url).unwrap()))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, CheckError::Tls(why) if why.starts_with("with the echo: invalid peer")),
+        "{error:?}"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let roots = dir.path().join("roots.pem");
+    std::fs::write(&roots, ca).unwrap();
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+    child
+        .args(["--exact", "check::with_the_echos_root", "--ignored"])
+        .env("SSL_CERT_FILE", roots)
+        .env(ECHO, url);
+    let output = within("the child", child.kill_on_drop(true).output()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(server.seen().len(), 1);
+}
+
+const ECHO: &str = "ROADSTEAD_TEST_ECHO";
+
+#[tokio::test]
+#[ignore = "it is the other half of an_https_echo_is_trusted_by_the_systems_roots"]
+async fn with_the_echos_root() {
+    let echo = Echo::new(&std::env::var(ECHO).unwrap()).unwrap();
+    let checked = loopback_egress().check(&source_address("127.0.0.7"), Some(&echo)).await.unwrap();
+    assert_eq!(checked.address, Some(IpAddr::from([127, 0, 0, 7])));
 }
