@@ -227,6 +227,7 @@ fn recorder() -> anyhow::Result<PrometheusHandle> {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?;
         *handle = Some(builder.install_recorder()?);
+        roadstead_egress::describe_metrics();
     }
     Ok(handle.clone().expect("it was installed just now or before"))
 }
