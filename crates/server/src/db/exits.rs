@@ -84,9 +84,9 @@ impl Db {
         Ok(())
     }
 
-    /// Remembers the address that the first session of a profile saw at its exit.
+    /// Remembers the address that a session of a profile saw at its exit: the first one, or the one that is expected now.
     pub async fn remember_exit_address(&self, profile: ProfileId, address: IpAddr) -> Result<()> {
-        sqlx::query("UPDATE exit_reservations SET address = ? WHERE profile_id = ? AND address IS NULL")
+        sqlx::query("UPDATE exit_reservations SET address = ? WHERE profile_id = ?")
             .bind(address.to_string())
             .bind(profile.to_string())
             .execute(&self.pool)

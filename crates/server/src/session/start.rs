@@ -196,10 +196,11 @@ async fn open_way(
     let Admission { way, pinned, profile, .. } = admission;
     let opened = context.exits.open(way, request.way.custom(), *pinned).await?;
     let address = opened.address;
-    if let (Way::Exit { by: ChosenBy::Profile, .. }, None, Some(address), Some(profile)) =
-        (way, pinned, opened.observed, profile)
+    if let (Way::Exit { by: ChosenBy::Profile, .. }, Some(observed), Some(profile)) =
+        (way, opened.observed, profile)
+        && *pinned != Some(observed)
     {
-        context.db.remember_exit_address(*profile, address).await?;
+        context.db.remember_exit_address(*profile, observed).await?;
     }
     way_out.switch(way.clone(), opened);
     Ok(address)

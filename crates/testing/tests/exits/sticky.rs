@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use roadstead_testing::ground::text;
 use serde_json::json;
 
@@ -150,5 +150,15 @@ async fn an_address_that_is_not_the_expected_one_starts_no_session() -> Result<(
     let listed = session.show(&program).await?;
     ensure!(text(&listed["proxy"]["address"]) == "127.0.0.11", "{listed}");
     session.end(&program).await?;
+    program.stop().await?;
+
+    // An operator who wants the change says so; from then on it is the profile's address.
+    let moved = source_addresses(&[("checked", "127.0.0.11"), ("free", "127.0.0.13")]);
+    let program =
+        ground.program(&format!("{moved}echo_url = \"{echo}\"\nexpect = \"203.0.113.9\"\n")).await?;
+    ground.witness.lie(Some(ip("203.0.113.9")));
+    start(&program, json!({"name": "a"}), json!(null)).await?.end(&program).await?;
+    let profile = program.data(Method::GET, "/v1/profiles/a", None).await?;
+    ensure!(profile["exit"] == json!({"name": "free", "address": "203.0.113.9"}), "{profile}");
     program.stop().await
 }
