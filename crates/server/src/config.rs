@@ -193,15 +193,27 @@ impl Config {
     }
 }
 
+/// The keys whose values are never told.
+const SECRET: [&str; 2] = ["password", "url"];
+
 /// Says what is wrong with a file, and on which line. The library's own message shows the line, which may hold a password.
 fn readable(error: &toml::de::Error, text: &str) -> anyhow::Error {
     let Some(span) = error.span() else {
         return anyhow!("{}", error.message());
     };
-    let before = text.get(..span.start).unwrap_or(text);
-    let line = text.lines().nth(before.matches('\n').count()).unwrap_or_default();
-    let key = line.split_once('=').map(|(key, _)| format!(" ({})", key.trim())).unwrap_or_default();
-    anyhow!("line {}{key}: {}", before.matches('\n').count() + 1, error.message())
+    let above = text.get(..span.start).unwrap_or(text).matches('\n').count();
+    let (line, number) = (text.lines().nth(above).unwrap_or_default().trim_start(), above + 1);
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    // A line that is torn may have a piece of its value where another has its key.
+    let key = line.split(|c| !bare(c)).next().unwrap_or_default();
+    match key {
+        "" => anyhow!("line {number}: {}", error.message()),
+        // The message may repeat the value.
+        key if SECRET.contains(&key) => {
+            anyhow!("line {number} ({key}): its value must be a string in quotes")
+        }
+        key => anyhow!("line {number} ({key}): {}", error.message()),
+    }
 }
 
 #[cfg(test)]

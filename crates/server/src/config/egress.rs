@@ -371,7 +371,10 @@ mod tests {
             ("kind = \"proxy\"\nurl = \"ftp://a:hunter2@x:1\"", "url: the proxy's scheme"),
             ("kind = \"proxy\"\nurl = \"http://x:1\"\npassword = \"hunter2\"", "a password needs a username"),
             ("kind = \"proxy\"\nurl = \"http://a:hunter2@x:1", "line 5 (url)"),
-            ("kind = \"proxy\"\nurl = 5\npassword = \"hunter2\"", "line"),
+            ("kind = \"proxy\"\nurl = 5\npassword = \"hunter2\"", "line 5 (url)"),
+            ("kind = \"proxy\"\nurl = \"http://x:1\"\npassword \"hunter2=x\"", "line 6 (password)"),
+            ("kind = \"proxy\"\nurl = \"http://x:1\"\n\"hunter2=x\"", "line 6"),
+            ("kind = \"proxy\"\nurl = \"http://x:1\"\npassword = [\"hunter2\"]", "line 6 (password)"),
             (
                 "kind = \"proxy\"\nurl = \"http://x:1\"\nusername = \"a\"\npassword = \"hunter2\"\npassword_file = \"/x\"",
                 "contradict each other",

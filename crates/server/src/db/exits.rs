@@ -197,8 +197,7 @@ fn all_reserved(exits: &[ExitName], by: ChosenBy) -> Error {
             Error::Conflict(format!("The exit {:?} is reserved for another profile.", exit.as_str()))
         }
         _ => Error::Unavailable(format!(
-            "All exits of this server that match are reserved for profiles ({} of {}).",
-            exits.len(),
+            "All exits of this server that match are reserved for profiles ({}).",
             exits.len()
         )),
     }

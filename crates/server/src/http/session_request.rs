@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::body::typed;
 use super::{session_profile, session_proxy};
 use crate::error::{Error, Result};
+use crate::exits::choice::Wish;
 use crate::session::request::{BrowserRequest, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_DURATION, SessionRequest};
 
 /// The longest side of a viewport, in CSS pixels: what Chromium can paint at all.
@@ -28,7 +29,8 @@ pub fn read(body: Value) -> Result<SessionRequest> {
     let wire: SessionCreateRequest = typed(&body)?;
     let session = wire.session.clone().unwrap_or_default();
     let browser = wire.browser.clone().unwrap_or_default();
-    refuse_contradictions(&session, &browser)?;
+    let way = session_proxy::read("session.proxy.", session.proxy.as_ref())?;
+    refuse_contradictions(&way, &browser)?;
     let timeout = session.timeout.unwrap_or_default();
     let request = SessionRequest {
         initial_url: initial_url(session.initial_url.as_deref())?,
@@ -36,7 +38,7 @@ pub fn read(body: Value) -> Result<SessionRequest> {
         max_duration: minutes("session.timeout.max_duration", timeout.max_duration, DEFAULT_MAX_DURATION)?,
         idle_timeout: minutes("session.timeout.idle_timeout", timeout.idle_timeout, DEFAULT_IDLE_TIMEOUT)?,
         profile: session_profile::read(browser.profile.as_ref())?,
-        way: session_proxy::read("session.proxy.", session.proxy.as_ref())?,
+        way,
         browser: browser_request(&browser)?,
         configuration: without_secrets(body),
     };
@@ -52,13 +54,9 @@ fn is_on(toggle: Option<Toggle>) -> bool {
     on(toggle) == Some(true)
 }
 
-fn has_proxy(session: &SessionConfig) -> bool {
-    session.proxy.as_ref().is_some_and(|proxy| proxy.active.unwrap_or(proxy.server.is_some()))
-}
-
 /// The rules between fields that the published API documents.
-fn refuse_contradictions(session: &SessionConfig, browser: &BrowserConfig) -> Result<()> {
-    if is_on(browser.captcha_solver) && !has_proxy(session) {
+fn refuse_contradictions(way: &Wish, browser: &BrowserConfig) -> Result<()> {
+    if is_on(browser.captcha_solver) && matches!(way, Wish::Usual | Wish::Direct) {
         return Err(Error::InvalidRequest("CAPTCHA solver requires proxy to be active.".to_owned()));
     }
     if is_on(browser.popup_blocker) && on(browser.adblock) == Some(false) {
