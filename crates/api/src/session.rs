@@ -36,7 +36,7 @@ pub struct SessionDetails {
     /// `starting`, `running`, `stopping`, `completed` or `failed`.
     #[schema(example = "running")]
     pub status: &'static str,
-    /// Why it ended: `requested`, `idle`, `deadline`, `browser_exited`, `node_lost` or `shutdown`.
+    /// Why it ended: `requested`, `idle`, `deadline`, `browser_exited`, `out_of_memory`, `node_lost` or `shutdown`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// A sentence on how it ended, where a word is not enough.

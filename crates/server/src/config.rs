@@ -4,15 +4,17 @@
 //! is silently ignored is worse than a server that does not start. The only secrets are the passwords of proxies: no `Debug` and
 //! no error tells them.
 
+mod chromium;
 mod egress;
 mod extra_arg;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
+pub use self::chromium::{ChromiumConfig, Confine, UserRange};
 pub use self::egress::{EgressConfig, ExitConfig};
 pub use self::extra_arg::ExtraArg;
 
@@ -117,43 +119,6 @@ impl Default for ProfileConfig {
     }
 }
 
-/// `[chromium]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ChromiumConfig {
-    /// Full Chromium's binary; found in the usual places when absent.
-    pub executable: Option<PathBuf>,
-    /// The headless shell's binary; found in the usual places when absent.
-    pub headless_shell: Option<PathBuf>,
-    /// Whether Chromium's own sandbox is on. Off means that a hostile page owns the browser's user.
-    pub sandbox: bool,
-    /// The X display for full Chromium, an Xvfb's `:99` for example; without one it runs with `--headless=new`.
-    pub display: Option<String>,
-    /// The unprivileged user that browsers run as when the server was started as root, by numeric id.
-    pub run_as_uid: u32,
-    /// That user's group, by numeric id.
-    pub run_as_gid: u32,
-    /// More arguments for every browser, after the server's own.
-    pub extra_args: Vec<ExtraArg>,
-}
-
-/// Debian's `nobody`.
-const NOBODY: u32 = 65534;
-
-impl Default for ChromiumConfig {
-    fn default() -> Self {
-        Self {
-            executable: None,
-            headless_shell: None,
-            sandbox: true,
-            display: None,
-            run_as_uid: NOBODY,
-            run_as_gid: NOBODY,
-            extra_args: Vec::new(),
-        }
-    }
-}
-
 /// The most sessions a configuration may allow: more is a typing error, or a machine we have not met.
 const MAX_CONCURRENT: usize = 100_000;
 
@@ -186,9 +151,7 @@ impl Config {
         if config.profile.max_bytes == Some(0) {
             bail!("profile.max_bytes must be at least 1; leave it out for no limit");
         }
-        if config.chromium.run_as_uid == 0 {
-            bail!("chromium.run_as_uid must not be 0: Chromium's sandbox does not work as root");
-        }
+        config.chromium.check()?;
         Ok(config)
     }
 }
@@ -241,6 +204,16 @@ mod tests {
             "[sessions]\nmax_concurrent = -1",
             "[sessions]\nstart_seconds = 0",
             "[chromium]\nrun_as_uid = 0",
+            "[chromium]\nrun_as_gid = 5",
+            "[chromium]\nsession_users = \"0-9\"",
+            "[chromium]\nsession_users = \"9-8\"",
+            "[chromium]\nsession_users = \"1000\"",
+            "[chromium]\nsession_users = \"1-4294967296\"",
+            "[chromium]\nconfine = \"maybe\"",
+            "[chromium]\nmax_tasks = 10",
+            "[chromium]\nmax_open_files = 10",
+            "[chromium]\nmax_memory_mib = 10",
+            "[chromium]\ncgroup = \"relative\"",
             "[profile]\nkeep_last = 0",
             "[profile]\nmax_bytes = 0",
             "[profile]\nkeep_days = -1",

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use roadstead_api::SessionId;
 use roadstead_browser::{Browser, Build, Graces, LaunchOptions, Viewport};
 
 use super::print;
@@ -26,7 +28,7 @@ enum Finding {
 
 pub(super) async fn run(config: &Config, data_dir: &Path) -> anyhow::Result<ExitCode> {
     let browsers = BrowserSetup::find(config);
-    let mut findings = vec![user_namespaces(), data(data_dir, browsers.run_as.is_some()), disk(data_dir)];
+    let mut findings = vec![user_namespaces(), data(data_dir, browsers.users.stranger().is_some()), disk(data_dir)];
     findings.extend(builds(&browsers));
     findings.extend(source_addresses(&config.egress));
     for (build, path) in [
@@ -155,9 +157,11 @@ async fn trial(browsers: &BrowserSetup, build: Build, executable: &Path) -> Find
 
 async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) -> anyhow::Result<String> {
     let place = tempfile::tempdir()?;
-    let work = WorkRoot::open(place.path(), browsers.run_as)?.of(roadstead_api::SessionId::random());
-    work.create()?;
-    work.hand_over()?;
+    let root = WorkRoot::open(place.path(), browsers.users.stranger())?;
+    let user = browsers.users.take(root.path()).context("all users of chromium.session_users are taken")?;
+    let work = root.of(SessionId::random());
+    work.create(user.id())?;
+    work.hand_over(user.id())?;
     let options = LaunchOptions {
         executable: executable.to_owned(),
         build,
@@ -169,7 +173,10 @@ async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) ->
         open_pdf_externally: false,
         display: None,
         sandbox: browsers.sandbox,
-        run_as: browsers.run_as,
+        run_as: user.id(),
+        name: "doctor".to_owned(),
+        own_dirs: Vec::new(),
+        confinement: browsers.confinement.clone(),
         proxy: None,
         restore_tabs: false,
         extra_args: browsers.extra_args.clone(),

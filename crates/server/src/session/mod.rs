@@ -28,6 +28,7 @@ mod recovery;
 pub mod request;
 mod restore;
 mod start;
+mod users;
 mod way_out;
 mod work_dir;
 
@@ -42,6 +43,7 @@ use tracing::Instrument as _;
 
 pub use self::handle::{Attachment, PageInfo, Running, SessionHandle, SessionState};
 pub use self::start::BrowserSetup;
+pub use self::users::Users;
 pub use self::way_out::WayOut;
 pub use self::work_dir::WorkRoot;
 
