@@ -103,8 +103,7 @@ pub(crate) async fn launch(options: &LaunchOptions) -> Result<Launched, LaunchEr
     let ours_and_theirs = Pipes::open().map_err(LaunchError::Prepare)?;
     let Pipes { to_browser, from_browser, commands, replies } = ours_and_theirs;
     let cgroup = make_cgroup(options).map_err(LaunchError::Prepare)?;
-    let mut command =
-        command(options, cgroup.as_ref(), commands, replies).map_err(LaunchError::Prepare)?;
+    let mut command = command(options, cgroup.as_ref(), commands, replies).map_err(LaunchError::Prepare)?;
     let spawned = Process::spawn(&mut command, &options.home, cgroup);
     // The command holds the browser's ends of the pipes: while ours stay open nobody sees the browser close them.
     drop(command);

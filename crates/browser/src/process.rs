@@ -71,11 +71,7 @@ impl Process {
 
     /// Spawns a command as the leader of a new group, with its stderr drained. What leaves the group is known by having its
     /// files in `home`.
-    pub(crate) fn spawn(
-        command: &mut Command,
-        home: &Path,
-        cgroup: Option<Cgroup>,
-    ) -> io::Result<Self> {
+    pub(crate) fn spawn(command: &mut Command, home: &Path, cgroup: Option<Cgroup>) -> io::Result<Self> {
         command
             .process_group(0)
             .stdin(Stdio::null())

@@ -93,7 +93,11 @@ impl Cgroup {
         let value = value.map_or("max".to_owned(), |value| value.to_string());
         match fs::write(self.path.join(file), value) {
             // The controller is not delegated. The kernel lets nobody make a file here.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Ok(()),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
+            {
+                Ok(())
+            }
             written => written,
         }
     }

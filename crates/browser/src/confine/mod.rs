@@ -68,7 +68,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn try_run(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Infallible> {
-    let missing = || io::Error::other("an order and a program are expected; this command is the server's own");
+    let missing =
+        || io::Error::other("an order and a program are expected; this command is the server's own");
     let order = arguments.next().and_then(|order| order.into_string().ok()).ok_or_else(missing)?;
     let program = arguments.next().ok_or_else(missing)?;
     let order: Order = serde_json::from_str(&order).map_err(|_| missing())?;

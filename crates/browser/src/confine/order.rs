@@ -28,7 +28,8 @@ pub(crate) struct Order {
 }
 
 /// What the environment may name for the browser to read (see [`crate::environment`]).
-const NAMED_BY_ENVIRONMENT: [&str; 4] = ["FONTCONFIG_FILE", "FONTCONFIG_PATH", "LD_LIBRARY_PATH", "XAUTHORITY"];
+const NAMED_BY_ENVIRONMENT: [&str; 4] =
+    ["FONTCONFIG_FILE", "FONTCONFIG_PATH", "LD_LIBRARY_PATH", "XAUTHORITY"];
 
 impl Order {
     /// Plans the walls of a launch.

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use roadstead_api::SessionId;
-use roadstead_browser::{Browser, Build, Graces, LaunchOptions, Viewport};
+use roadstead_browser::{
+    Browser, Build, Cgroups, Graces, LandlockSupport, LaunchOptions, Viewport, landlock_support,
+};
 
 use super::print;
 use crate::app::DataDir;
 use crate::config::{Config, EgressConfig};
-use crate::session::{BrowserSetup, WorkRoot};
+use crate::session::{BrowserSetup, Users, WorkRoot, walls};
 
 /// Below this much free disk, saves are about to fail: a large profile and its copy in the vault.
 const LITTLE_DISK_BYTES: u64 = 2 << 30;
@@ -27,8 +29,16 @@ enum Finding {
 }
 
 pub(super) async fn run(config: &Config, data_dir: &Path) -> anyhow::Result<ExitCode> {
-    let browsers = BrowserSetup::find(config);
-    let mut findings = vec![user_namespaces(), data(data_dir, browsers.users.stranger().is_some()), disk(data_dir)];
+    let mut browsers = BrowserSetup::find(config);
+    let confined = confinement(&mut browsers, config);
+    let mut findings = vec![
+        confined,
+        users(&browsers),
+        cgroup(config),
+        user_namespaces(),
+        data(data_dir, browsers.users.stranger().is_some()),
+        disk(data_dir),
+    ];
     findings.extend(builds(&browsers));
     findings.extend(source_addresses(&config.egress));
     for (build, path) in [
@@ -51,6 +61,68 @@ pub(super) async fn run(config: &Config, data_dir: &Path) -> anyhow::Result<Exit
         }
     }
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How far the kernel keeps a browser to its files and its port.
+fn confinement(browsers: &mut BrowserSetup, config: &Config) -> Finding {
+    match walls(&config.chromium) {
+        Ok(walls) => browsers.confinement = walls,
+        Err(error) => {
+            return Finding::Wrong {
+                what: format!("{error:#}"),
+                mend: "a newer kernel, lsm=landlock,… on its command line, or chromium.confine = \"best_effort\"".to_owned(),
+            };
+        }
+    }
+    if browsers.confinement.is_none() {
+        return Finding::Note("browsers are not confined: chromium.confine is off".to_owned());
+    }
+    match landlock_support() {
+        LandlockSupport::Full => {
+            Finding::Fine("Landlock: each browser is kept to its own files and its own port".to_owned())
+        }
+        support @ LandlockSupport::Partial(abi) if support.suffices() => Finding::Fine(format!(
+            "Landlock {abi}: each browser is kept to its own files and its own port; signals and abstract sockets are not (Linux 6.12)"
+        )),
+        LandlockSupport::Partial(abi) => Finding::Note(format!(
+            "Landlock {abi}: each browser is kept to its own files, but not to its own port (Linux 6.7)"
+        )),
+        LandlockSupport::None => Finding::Note(
+            "no Landlock: a browser that breaks its own sandbox reaches whatever its user may (Linux 6.7, and landlock among \
+             the kernel's lsm=)"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Whose users browsers run as.
+fn users(browsers: &BrowserSetup) -> Finding {
+    match &browsers.users {
+        Users::Own(_) => Finding::Fine("a user of its own for each session".to_owned()),
+        Users::Shared(user) => Finding::Note(format!(
+            "all browsers run as the user {}: file permissions do not keep sessions apart; see chromium.session_users",
+            user.uid
+        )),
+        Users::Ours => Finding::Note(
+            "browsers run as the server's own user: a server that is started as root gives each session a user of its own".to_owned(),
+        ),
+    }
+}
+
+/// Whether browsers' memory is bounded. Asking moves this process into a group of its own, as serving does.
+fn cgroup(config: &Config) -> Finding {
+    match Cgroups::open(config.chromium.cgroup.as_deref()) {
+        Ok(Some(found)) => {
+            Finding::Fine(format!("memory and tasks are bounded by control groups below {}", found.path().display()))
+        }
+        Ok(None) => Finding::Note(
+            "no control group is delegated to this program: browsers' memory is not bounded (systemd: Delegate=yes)".to_owned(),
+        ),
+        Err(error) => Finding::Wrong {
+            what: format!("chromium.cgroup cannot be used: {error}"),
+            mend: "name a cgroup v2 directory that this user may write, or leave it out".to_owned(),
+        },
+    }
 }
 
 fn builds(browsers: &BrowserSetup) -> Vec<Finding> {

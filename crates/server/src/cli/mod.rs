@@ -86,6 +86,10 @@ enum Command {
 
 /// Reads the arguments and runs the command.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == roadstead_browser::CONFINE) {
+        // The server starts its browsers this way. It is no command: nobody else has a use for it.
+        return roadstead_browser::run_launcher(std::env::args_os().skip(2)).into();
+    }
     let cli = Cli::parse();
     let serves = matches!(cli.command, Command::Serve { .. });
     if serves {

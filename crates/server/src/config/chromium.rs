@@ -73,7 +73,9 @@ impl ChromiumConfig {
     /// Checks what the types do not.
     pub(super) fn check(&self) -> Result<()> {
         if self.run_as_uid == Some(0) || self.run_as_gid == Some(0) {
-            bail!("chromium.run_as_uid and run_as_gid must not be 0: Chromium's sandbox does not work as root");
+            bail!(
+                "chromium.run_as_uid and run_as_gid must not be 0: Chromium's sandbox does not work as root"
+            );
         }
         if self.run_as_uid.is_none() && self.run_as_gid.is_some() {
             bail!("chromium.run_as_gid needs chromium.run_as_uid");
@@ -130,7 +132,8 @@ impl TryFrom<String> for UserRange {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let wrong = || format!("must be two numbers of users, 1900000000-1900099999 for example, not {text:?}");
+        let wrong =
+            || format!("must be two numbers of users, 1900000000-1900099999 for example, not {text:?}");
         let (first, last) = text.split_once('-').ok_or_else(wrong)?;
         let number = |text: &str| text.trim().parse::<u32>().map_err(|_| wrong());
         let (first, last) = (number(first)?, number(last)?);

@@ -42,7 +42,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 pub use self::handle::{Attachment, PageInfo, Running, SessionHandle, SessionState};
-pub use self::start::BrowserSetup;
+pub use self::start::{BrowserSetup, walls};
 pub use self::users::Users;
 pub use self::way_out::WayOut;
 pub use self::work_dir::WorkRoot;

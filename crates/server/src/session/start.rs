@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use roadstead_api::SessionId;
 use roadstead_browser::{
-    Browser, Build, Cgroups, Confinement, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId, Viewport,
-    landlock_support, process_start_time,
+    Browser, Build, Cgroups, Confinement, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId,
+    Viewport, landlock_support, process_start_time,
 };
 use tracing::{error, info, warn};
 
@@ -88,7 +88,8 @@ impl BrowserSetup {
     pub fn confine(&mut self, config: &ChromiumConfig) -> anyhow::Result<()> {
         self.confinement = walls(config)?;
         if let Some(walls) = &mut self.confinement {
-            walls.cgroups = Cgroups::open(config.cgroup.as_deref()).context("failed to use chromium.cgroup")?;
+            walls.cgroups =
+                Cgroups::open(config.cgroup.as_deref()).context("failed to use chromium.cgroup")?;
         }
         Ok(())
     }
@@ -167,7 +168,9 @@ pub(super) struct Started {
 pub fn walls(config: &ChromiumConfig) -> anyhow::Result<Option<Confinement>> {
     let landlock = match config.confine {
         Confine::Off => {
-            warn!("chromium.confine = off: a browser reaches whatever its user may, on this machine and around its exit");
+            warn!(
+                "chromium.confine = off: a browser reaches whatever its user may, on this machine and around its exit"
+            );
             return Ok(None);
         }
         Confine::BestEffort => Landlock::BestEffort,
@@ -175,10 +178,14 @@ pub fn walls(config: &ChromiumConfig) -> anyhow::Result<Option<Confinement>> {
     };
     let support = landlock_support();
     if landlock == Landlock::Required && !support.suffices() {
-        bail!("chromium.confine = require: this kernel has no Landlock that restricts files and TCP (Linux 6.7 or newer, with landlock in its list of security modules)");
+        bail!(
+            "chromium.confine = require: this kernel has no Landlock that restricts files and TCP (Linux 6.7 or newer, with landlock in its list of security modules)"
+        );
     }
     if !support.suffices() {
-        warn!("browsers are not confined to their files and their port: the kernel's Landlock is too old, or off; `roadstead doctor` tells more");
+        warn!(
+            "browsers are not confined to their files and their port: the kernel's Landlock is too old, or off; `roadstead doctor` tells more"
+        );
     }
     let limits = Limits {
         open_files: config.max_open_files,
@@ -276,7 +283,7 @@ async fn launch<'a>(
             .as_ref()
             .zip(state.portable.as_ref())
             .is_some_and(|(point, portable)| restore::browser_restores_tabs(build, point, portable));
-    let options = 
+    let options =
         context.browsers.options((id, work), state.user.id(), &request.browser, proxy, tabs_by_browser)?;
     let browser = Browser::launch(&options).await.map_err(|problem| launch_failed(&problem))?;
     let restore = admission.head.as_ref().map(|point| Restore {

@@ -154,7 +154,8 @@ fn is_mapped(map: &str, range: UserRange) -> bool {
     let numbers = range.numbers();
     map.lines().any(|line| {
         let mut fields = line.split_whitespace().map(str::parse::<u64>);
-        let (Some(Ok(first)), Some(Ok(_)), Some(Ok(count))) = (fields.next(), fields.next(), fields.next()) else {
+        let (Some(Ok(first)), Some(Ok(_)), Some(Ok(count))) = (fields.next(), fields.next(), fields.next())
+        else {
             return false;
         };
         first <= u64::from(*numbers.start()) && u64::from(*numbers.end()) < first + count
