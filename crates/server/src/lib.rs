@@ -33,6 +33,7 @@ pub mod lifecycle;
 pub mod profile;
 pub mod session;
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -70,7 +71,7 @@ pub async fn run(
             warn!(%error, "failed to set TCP_NODELAY");
         }
     });
-    let service = http::router(app.clone());
+    let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let drained = {
         let lifecycle = lifecycle.clone();
         async move {
@@ -89,7 +90,7 @@ pub async fn run(
 }
 
 /// Prints the one line that tells a caller where the server is.
-fn announce(address: std::net::SocketAddr) -> anyhow::Result<()> {
+fn announce(address: SocketAddr) -> anyhow::Result<()> {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")

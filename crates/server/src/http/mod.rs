@@ -1,8 +1,8 @@
 //! Every route on one page, the layers in front of them, and nothing else.
 //!
-//! A request passes, from the outside in: [`observe`] (id, span, log line, count), the panic guard, [`uri`] (its URL must
-//! mean something), and under `/v1` [`auth`] (whose key is it). Then a handler extracts, converts, makes one call,
-//! converts back. Handlers never change state themselves, so a client that hangs up cannot half-apply anything.
+//! A request passes, from the outside in: [`client_address`] (where it comes from), [`observe`] (id, span, log line,
+//! count), the panic guard, [`uri`] (its URL must mean something), and under `/v1` [`auth`] (whose key is it). Then a handler
+//! extracts, converts, makes one call, converts back. Handlers never change state themselves, so a client that hangs up cannot half-apply anything.
 //! [`error`] alone knows which condition is which status.
 
 mod auth;
@@ -10,8 +10,10 @@ mod body;
 mod cdp;
 mod cdp_access;
 mod cdp_json;
+mod client_address;
 mod error;
 mod exits;
+mod forwarded;
 mod observe;
 mod openapi;
 mod origin;
@@ -39,6 +41,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use self::client_address::ClientAddress;
+
 use crate::app::App;
 
 /// The OpenAPI tags.
@@ -63,6 +67,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn(uri::require_well_formed))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn(observe::observe))
+        .layer(from_fn_with_state(app.clone(), client_address::note))
         .with_state(app)
 }
 
