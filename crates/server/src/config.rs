@@ -6,6 +6,7 @@
 
 mod egress;
 mod extra_arg;
+mod origin;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use serde::Deserialize;
 
 pub use self::egress::{EgressConfig, ExitConfig};
 pub use self::extra_arg::ExtraArg;
-pub use self::server::{PublicUrl, ServerConfig, TrustedProxies};
+pub use self::origin::WebOrigin;
+pub use self::server::{PublicUrl, ServerConfig, TlsConfig, TrustedProxies};
 
 /// The whole configuration; every section has defaults, so an empty file is a valid one.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -136,6 +138,7 @@ impl Config {
 
     fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).map_err(|error| readable(&error, text))?;
+        config.server.check()?;
         let sessions = &config.sessions;
         if !(1..=MAX_CONCURRENT).contains(&sessions.max_concurrent) {
             bail!("sessions.max_concurrent must be between 1 and {MAX_CONCURRENT}");
@@ -212,6 +215,11 @@ mod tests {
             "[server]\npublic_url = \"https://x/path\"",
             "[server]\npublic_url = \"x\"",
             "[server]\ntrusted_proxies = [\"x\"]",
+            "[server]\nallowed_origins = [\"*\"]",
+            "[server]\nheader_seconds = 0",
+            "[server]\nping_seconds = 100000",
+            "[server]\nmax_connections = 0",
+            "[server]\ntls = { certificate = \"x\" }",
         ] {
             assert!(Config::parse(text).is_err(), "{text}");
         }
