@@ -26,7 +26,21 @@ async fn the_first_token_makes_a_session_token_only() {
     let mut early = Socket::open(own_url).await;
 
     let minted = server.client().post(&format!("/v1/sessions/{id}/tokens"), json!({})).await;
-    insta::assert_snapshot!(minted.shown(), @"");
+    insta::assert_snapshot!(minted.shown(), @r#"
+    200
+    {
+      "data": {
+        "cdp_url": "ws://[address]/?sessionId=[uuid]&token=[digest]",
+        "tokens": [
+          {
+            "id": "[uuid]",
+            "scope": "cdp",
+            "token": "[digest]"
+          }
+        ]
+      }
+    }
+    "#);
     let minted = minted.data();
     let (url, token) = (text(&minted["cdp_url"]), text(&minted["tokens"][0]["token"]));
 
