@@ -10,6 +10,7 @@ pub mod restore;
 pub mod revision;
 pub mod session;
 pub mod session_create;
+pub mod session_token;
 
 pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
 pub use exit::{Exit, ExitCheck};
@@ -26,3 +27,4 @@ pub use session::{
     SessionTagsChanged, SessionTagsRequest,
 };
 pub use session_create::{ProxyConfig, SessionCreateRequest};
+pub use session_token::{SessionToken, SessionTokenCreated, SessionTokensCreated, SessionTokensRequest};

@@ -7,6 +7,8 @@
 mod chromium;
 mod egress;
 mod extra_arg;
+mod origin;
+mod server;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use serde::Deserialize;
 pub use self::chromium::{ChromiumConfig, Confine, UserRange};
 pub use self::egress::{EgressConfig, ExitConfig};
 pub use self::extra_arg::ExtraArg;
+pub use self::origin::WebOrigin;
+pub use self::server::{PublicUrl, ServerConfig, TlsConfig, TrustedProxies};
 
 /// The whole configuration; every section has defaults, so an empty file is a valid one.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,45 +36,6 @@ pub struct Config {
     pub profile: ProfileConfig,
     /// Where browsers may go, and over which exits.
     pub egress: EgressConfig,
-}
-
-/// `[server]`
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServerConfig {
-    /// The URL under which clients reach this server, for `cdp_url`; by default each request's own `Host` is used.
-    pub public_url: Option<PublicUrl>,
-}
-
-/// An `http` or `https` URL without a path, query or fragment.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct PublicUrl {
-    secure: bool,
-    authority: String,
-}
-
-impl PublicUrl {
-    /// Returns the matching WebSocket origin, `ws://host:port` or `wss://host:port`.
-    pub fn websocket_origin(&self) -> String {
-        format!("{}://{}", if self.secure { "wss" } else { "ws" }, self.authority)
-    }
-}
-
-impl TryFrom<String> for PublicUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let wrong = || format!("public_url must look like https://browsers.example.com, not {text:?}");
-        let uri: http::Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(wrong());
-        };
-        if !matches!(scheme, "http" | "https") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(wrong());
-        }
-        Ok(Self { secure: scheme == "https", authority: authority.to_string() })
-    }
 }
 
 /// `[sessions]`
@@ -138,6 +103,7 @@ impl Config {
 
     fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).map_err(|error| readable(&error, text))?;
+        config.server.check()?;
         let sessions = &config.sessions;
         if !(1..=MAX_CONCURRENT).contains(&sessions.max_concurrent) {
             bail!("sessions.max_concurrent must be between 1 and {MAX_CONCURRENT}");
@@ -221,6 +187,12 @@ mod tests {
             "[server]\npublic_url = \"ftp://x\"",
             "[server]\npublic_url = \"https://x/path\"",
             "[server]\npublic_url = \"x\"",
+            "[server]\ntrusted_proxies = [\"x\"]",
+            "[server]\nallowed_origins = [\"*\"]",
+            "[server]\nheader_seconds = 0",
+            "[server]\nping_seconds = 100000",
+            "[server]\nmax_connections = 0",
+            "[server]\ntls = { certificate = \"x\" }",
         ] {
             assert!(Config::parse(text).is_err(), "{text}");
         }

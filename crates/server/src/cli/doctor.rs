@@ -13,7 +13,8 @@ use roadstead_browser::{
 
 use super::print;
 use crate::app::DataDir;
-use crate::config::{Config, EgressConfig};
+use crate::config::{Config, EgressConfig, TlsConfig};
+use crate::serving::tls;
 use crate::session::{BrowserSetup, Users, WorkRoot, walls};
 
 /// Below this much free disk, saves are about to fail: a large profile and its copy in the vault.
@@ -41,6 +42,7 @@ pub(super) async fn run(config: &Config, data_dir: &Path) -> anyhow::Result<Exit
     ];
     findings.extend(builds(&browsers));
     findings.extend(source_addresses(&config.egress));
+    findings.extend(config.server.tls.as_ref().map(certificate));
     for (build, path) in [
         (Build::Full, &browsers.executables.full),
         (Build::HeadlessShell, &browsers.executables.headless_shell),
@@ -157,6 +159,17 @@ fn source_addresses(egress: &EgressConfig) -> Vec<Finding> {
             },
         })
         .collect()
+}
+
+/// A certificate that the server could not start with.
+fn certificate(config: &TlsConfig) -> Finding {
+    match tls::read(config) {
+        Ok(_) => Finding::Fine(format!("TLS certificate and key: {}", config.certificate.display())),
+        Err(error) => Finding::Wrong {
+            what: format!("{error:#}"),
+            mend: "correct [server] tls, or the files that it names".to_owned(),
+        },
+    }
 }
 
 /// Chromium's sandbox builds on unprivileged user namespaces, which some systems switch off.

@@ -44,7 +44,7 @@ pub async fn connect(
         return Ok(welcome());
     }
     match params.check(&app, &headers, None).await? {
-        Access::Session(session) => attach(&app, session, Root::Browser, upgrade).await,
+        Access::Session(session, _) => attach(&app, session, Root::Browser, upgrade).await,
         Access::Project(caller) => bring_session(&app, caller, upgrade).await,
     }
 }
@@ -57,7 +57,7 @@ pub async fn connect_browser(
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    let session = params.require_session(&app, &headers, Some(&id)).await?;
+    let (session, _) = params.require_session(&app, &headers, Some(&id)).await?;
     attach(&app, session, Root::Browser, upgrade).await
 }
 
@@ -69,7 +69,7 @@ pub async fn connect_page(
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    let session = params.require_session(&app, &headers, None).await?;
+    let (session, _) = params.require_session(&app, &headers, None).await?;
     attach(&app, session, Root::Target(target), upgrade).await
 }
 
@@ -82,7 +82,7 @@ async fn attach(
 ) -> Result<Response, Failure> {
     let upgrade = require_upgrade(upgrade)?;
     let attachment = session.attach(root).await?;
-    let relay = Relay { session, attachment };
+    let relay = Relay { session, attachment, ping_every: app.config().server.ping_time() };
     let (tracker, span) = (app.tracker().clone(), Span::current());
     Ok(upgrade.on_upgrade(move |socket| tracker.track_future(relay.run(socket).instrument(span))))
 }
@@ -124,7 +124,8 @@ async fn own_session(
             let told = ready.send(Ok(()));
             // An upgrade that fails drops its end of the channel.
             if let (Ok(()), Ok(socket)) = (told, socket.await) {
-                Relay { session, attachment }.run(socket).await;
+                let ping_every = app.config().server.ping_time();
+                Relay { session, attachment, ping_every }.run(socket).await;
             }
         }
     }

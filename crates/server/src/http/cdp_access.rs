@@ -1,15 +1,20 @@
-//! Who may talk to a browser: a project by its key, or anyone who holds the session's own token.
+//! Who may talk to a browser: a project by its key, or anyone who holds a token that opens the session.
+//!
+//! A session that is token-only opens to its minted tokens and no longer to its first one. A project's key opens it in any
+//! case: who holds that could mint a token, and the SDKs connect with nothing else. `docs/decisions/0013` has the reasons.
 
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::auth::{authenticate, header_key};
 use super::error::Failure;
+use super::origin::Ticket;
 use super::params::session_id;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::SESSION_NOT_FOUND;
 use crate::session::SessionHandle;
+use crate::session::access::Scope;
 
 /// What a DevTools URL says in its query. It holds secrets, so it has no `Debug`.
 #[derive(Default, Deserialize, utoipa::IntoParams)]
@@ -27,8 +32,8 @@ pub struct AccessParams {
 
 /// What a client has shown to be its own.
 pub enum Access {
-    /// One running session.
-    Session(SessionHandle),
+    /// One running session, and what the URLs of its WebSockets carry for this client.
+    Session(SessionHandle, Ticket),
     /// A project; no session was named.
     Project(Caller),
 }
@@ -46,15 +51,17 @@ impl AccessParams {
         let named = in_path.or(self.session_id.as_deref()).filter(|id| !id.is_empty());
         if let Some(token) = &self.token {
             let id = named.and_then(|id| session_id(id).ok());
-            let session = id.and_then(|id| app.sessions().find_by_token(id, token));
-            return session.map(Access::Session).ok_or_else(wrong_token);
+            let session = id.and_then(|id| app.sessions().find_by_token(id, token, Scope::Cdp));
+            let ticket = Ticket::Token(token.clone());
+            return session.map(|session| Access::Session(session, ticket)).ok_or_else(wrong_token);
         }
         let caller = authenticate(app, header_key(headers).or(self.api_key.as_deref())).await?;
         let Some(named) = named else {
             return Ok(Access::Project(caller));
         };
-        let session = app.sessions().find(caller.project, session_id(named)?);
-        Ok(Access::Session(session.ok_or(SESSION_NOT_FOUND)?))
+        let session = app.sessions().find(caller.project, session_id(named)?).ok_or(SESSION_NOT_FOUND)?;
+        let ticket = Ticket::for_key(&session, self.api_key.as_deref());
+        Ok(Access::Session(session, ticket))
     }
 
     /// Like [`Self::check`], where a session must be named.
@@ -63,9 +70,9 @@ impl AccessParams {
         app: &App,
         headers: &HeaderMap,
         in_path: Option<&str>,
-    ) -> Result<SessionHandle, Failure> {
+    ) -> Result<(SessionHandle, Ticket), Failure> {
         match self.check(app, headers, in_path).await? {
-            Access::Session(session) => Ok(session),
+            Access::Session(session, ticket) => Ok((session, ticket)),
             Access::Project(_) => {
                 Err(Failure::new(StatusCode::BAD_REQUEST, "sessionId: is missing from the URL's query."))
             }
@@ -73,7 +80,8 @@ impl AccessParams {
     }
 }
 
-/// A session that is over and a token that is wrong look the same: tokens are not kept beyond their session.
+/// A session that is over, a token that is wrong, expired, revoked or of another scope look the same: only what lives is kept.
 fn wrong_token() -> Failure {
-    Failure::new(StatusCode::UNAUTHORIZED, "The token is wrong, or its session does not run any more.")
+    let message = "The token is wrong, has expired or was revoked, or its session does not run any more.";
+    Failure::new(StatusCode::UNAUTHORIZED, message)
 }

@@ -26,6 +26,7 @@ const PROTOCOL_VERSION: &str = "1.3";
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Object),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
         (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
     )
 )]
@@ -35,8 +36,8 @@ pub async fn version(
     origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
 ) -> Result<Json<Value>, Failure> {
-    let session = match params.check(&app, &headers, None).await? {
-        Access::Session(session) => session,
+    let (session, ticket) = match params.check(&app, &headers, None).await? {
+        Access::Session(session, ticket) => (session, ticket),
         Access::Project(_) => {
             let url = origin.new_session_url(params.api_key.as_deref());
             let browser = concat!("Roadstead/", env!("CARGO_PKG_VERSION"));
@@ -50,7 +51,7 @@ pub async fn version(
         "Browser": version.product,
         "Protocol-Version": version.protocol_version,
         "User-Agent": version.user_agent,
-        "webSocketDebuggerUrl": origin.browser_url(&session),
+        "webSocketDebuggerUrl": origin.browser_url(session.id(), &ticket),
     })))
 }
 
@@ -62,6 +63,7 @@ pub async fn version(
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Vec<Object>),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
         (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
     )
 )]
@@ -71,7 +73,7 @@ pub async fn list(
     origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
 ) -> Result<Json<Vec<Value>>, Failure> {
-    let session = params.require_session(&app, &headers, None).await?;
+    let (session, ticket) = params.require_session(&app, &headers, None).await?;
     let pages = session.pages().await?.into_iter().map(|page| {
         json!({
             "description": "",
@@ -79,7 +81,7 @@ pub async fn list(
             "title": page.title,
             "type": "page",
             "url": page.url,
-            "webSocketDebuggerUrl": origin.page_url(&session, &page.id),
+            "webSocketDebuggerUrl": origin.page_url(session.id(), &page.id, &ticket),
         })
     });
     Ok(Json(pages.collect()))
@@ -93,6 +95,7 @@ pub async fn list(
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Object),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
     )
 )]
 pub async fn protocol(

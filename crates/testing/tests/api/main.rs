@@ -12,3 +12,4 @@ mod profiles;
 mod revisions;
 mod sessions;
 mod system;
+mod walls;
