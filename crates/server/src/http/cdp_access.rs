@@ -3,7 +3,8 @@
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::auth::{authenticate, header_key};
+use super::auth::{authenticate, header_key, refuse};
+use super::client_address::ClientAddress;
 use super::error::Failure;
 use super::params::session_id;
 use crate::app::App;
@@ -27,8 +28,8 @@ pub struct AccessParams {
 
 /// What a client has shown to be its own.
 pub enum Access {
-    /// One running session.
-    Session(SessionHandle),
+    /// One running session, and whose key it was shown with; none with the session's token.
+    Session(SessionHandle, Option<Caller>),
     /// A project; no session was named.
     Project(Caller),
 }
@@ -40,32 +41,36 @@ impl AccessParams {
     pub async fn check(
         &self,
         app: &App,
-        headers: &HeaderMap,
+        (headers, address): (&HeaderMap, ClientAddress),
         in_path: Option<&str>,
     ) -> Result<Access, Failure> {
         let named = in_path.or(self.session_id.as_deref()).filter(|id| !id.is_empty());
         if let Some(token) = &self.token {
             let id = named.and_then(|id| session_id(id).ok());
             let session = id.and_then(|id| app.sessions().find_by_token(id, token));
-            return session.map(Access::Session).ok_or_else(wrong_token);
+            let Some(session) = session else {
+                refuse(app, address).await?;
+                return Err(wrong_token());
+            };
+            return Ok(Access::Session(session, None));
         }
-        let caller = authenticate(app, header_key(headers).or(self.api_key.as_deref())).await?;
+        let caller = authenticate(app, address, header_key(headers).or(self.api_key.as_deref())).await?;
         let Some(named) = named else {
             return Ok(Access::Project(caller));
         };
         let session = app.sessions().find(caller.project, session_id(named)?);
-        Ok(Access::Session(session.ok_or(SESSION_NOT_FOUND)?))
+        Ok(Access::Session(session.ok_or(SESSION_NOT_FOUND)?, Some(caller)))
     }
 
     /// Like [`Self::check`], where a session must be named.
     pub async fn require_session(
         &self,
         app: &App,
-        headers: &HeaderMap,
+        from: (&HeaderMap, ClientAddress),
         in_path: Option<&str>,
-    ) -> Result<SessionHandle, Failure> {
-        match self.check(app, headers, in_path).await? {
-            Access::Session(session) => Ok(session),
+    ) -> Result<(SessionHandle, Option<Caller>), Failure> {
+        match self.check(app, from, in_path).await? {
+            Access::Session(session, caller) => Ok((session, caller)),
             Access::Project(_) => {
                 Err(Failure::new(StatusCode::BAD_REQUEST, "sessionId: is missing from the URL's query."))
             }

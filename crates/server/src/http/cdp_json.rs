@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::TAG_DEVTOOLS;
 use super::cdp_access::{Access, AccessParams};
+use super::client_address::ClientAddress;
 use super::error::Failure;
 use super::origin::WebSocketOrigin;
 use super::params::Params;
@@ -32,11 +33,12 @@ const PROTOCOL_VERSION: &str = "1.3";
 pub async fn version(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
 ) -> Result<Json<Value>, Failure> {
-    let session = match params.check(&app, &headers, None).await? {
-        Access::Session(session) => session,
+    let session = match params.check(&app, (&headers, address), None).await? {
+        Access::Session(session, _) => session,
         Access::Project(_) => {
             let url = origin.new_session_url(params.api_key.as_deref());
             let browser = concat!("Roadstead/", env!("CARGO_PKG_VERSION"));
@@ -68,10 +70,11 @@ pub async fn version(
 pub async fn list(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
 ) -> Result<Json<Vec<Value>>, Failure> {
-    let session = params.require_session(&app, &headers, None).await?;
+    let (session, _) = params.require_session(&app, (&headers, address), None).await?;
     let pages = session.pages().await?.into_iter().map(|page| {
         json!({
             "description": "",
@@ -98,9 +101,10 @@ pub async fn list(
 pub async fn protocol(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     Params(params): Params<AccessParams>,
 ) -> Result<Response, Failure> {
-    params.check(&app, &headers, None).await?;
+    params.check(&app, (&headers, address), None).await?;
     let content_type = [(header::CONTENT_TYPE, "application/json")];
     Ok((content_type, roadstead_devtools::PROTOCOL_JSON).into_response())
 }

@@ -1,15 +1,17 @@
 //! Every route on one page, the layers in front of them, and nothing else.
 //!
-//! A request passes, from the outside in: [`observe`] (id, span, log line, count), the panic guard, [`uri`] (its URL must
+//! A request passes, from the outside in: [`observe`] (id, span, log line, count), [`client_address`], the panic guard, [`uri`] (its URL must
 //! mean something), and under `/v1` [`auth`] (whose key is it). Then a handler extracts, converts, makes one call,
 //! converts back. Handlers never change state themselves, so a client that hangs up cannot half-apply anything.
 //! [`error`] alone knows which condition is which status.
 
+mod audit;
 mod auth;
 mod body;
 mod cdp;
 mod cdp_access;
 mod cdp_json;
+mod client_address;
 mod error;
 mod exits;
 mod observe;
@@ -18,6 +20,7 @@ mod origin;
 mod params;
 mod profile_events;
 mod profiles;
+mod rate_limit;
 mod relay;
 mod revisions;
 mod save_failed;
@@ -62,6 +65,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(error::no_such_method)
         .layer(from_fn(uri::require_well_formed))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(client_address::note))
         .layer(from_fn(observe::observe))
         .with_state(app)
 }
@@ -103,6 +107,7 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(revisions::pin, revisions::unpin))
         .routes(routes!(exits::list_exits))
         .routes(routes!(exits::check_exit))
+        .routes(routes!(audit::read_audit))
         .fallback(error::no_such_route)
         .layer(from_fn_with_state(app.clone(), auth::require_key));
     openapi::demand_key(v1.get_openapi_mut());

@@ -217,19 +217,20 @@ impl Sessions {
     }
 
     /// Ends one of a project's sessions, waits for its saves, and returns its record. One that is over is just returned.
-    pub async fn end(&self, project: ProjectId, id: SessionId) -> Result<SessionRecord> {
-        let live = self.0.live().get(&id).filter(|handle| handle.project() == project).cloned();
+    pub async fn end(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord> {
+        let live = self.0.live().get(&id).filter(|handle| handle.project() == caller.project).cloned();
         if let Some(handle) = live {
-            handle.end().await;
+            handle.end(caller.actor()).await;
         }
-        self.0.db.session(project, id).await
+        self.0.db.session(caller.project, id).await
     }
 
     /// Ends all of a project's sessions side by side, waits for their saves, and returns their records.
-    pub async fn end_all(&self, project: ProjectId) -> Result<Vec<SessionRecord>> {
+    pub async fn end_all(&self, caller: &Caller) -> Result<Vec<SessionRecord>> {
+        let project = caller.project;
         let live: Vec<_> =
             self.0.live().values().filter(|handle| handle.project() == project).cloned().collect();
-        futures_util::future::join_all(live.iter().map(SessionHandle::end)).await;
+        futures_util::future::join_all(live.iter().map(|handle| handle.end(caller.actor()))).await;
         let mut records = Vec::with_capacity(live.len());
         for handle in &live {
             records.push(self.0.db.session(project, handle.id()).await?);

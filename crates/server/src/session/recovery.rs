@@ -42,7 +42,7 @@ async fn recover_session(context: &Arc<Context>, session: Interrupted) -> Result
     let failed = save_what_is_left(context, &session).await;
     if session.status.is_live() {
         let (status, detail) = verdict(&session, failed);
-        context.db.finish_session(session.id, status, EndReason::NodeLost, Some(detail)).await?;
+        context.db.finish_session(session.id, status, EndReason::NodeLost, Some(detail), None).await?;
         info!(session.id = %session.id, status = status.as_str(), "recovered a session whose server died");
     } else if !failed {
         context.db.correct_detail(session.id, SAVED_LATE).await?;
