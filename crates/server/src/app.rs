@@ -119,7 +119,9 @@ impl DataDir {
         let finished = tokio::task::spawn_blocking(move || finish_rotation(&vault, &key)).await;
         match finished.expect("rotating the root key does not panic") {
             Err(VaultError::InUse) => {
-                warn!("a rotation of the root key was interrupted, and a command uses the vault: the next start finishes it");
+                warn!(
+                    "a rotation of the root key was interrupted, and a command uses the vault: the next start finishes it"
+                );
                 Ok(None)
             }
             finished => Ok(finished?),
@@ -168,7 +170,10 @@ impl App {
         let db = data_dir.database().await?;
         if let Some(rotation) = data_dir.finish_rotation().await? {
             audit::root_key_rotated(&db, Origin::Server, rotation).await?;
-            info!(repositories = rotation.rewrapped, "finished a rotation of the root key that was interrupted");
+            info!(
+                repositories = rotation.rewrapped,
+                "finished a rotation of the root key that was interrupted"
+            );
         }
         let profiles =
             Profiles::new(db.clone(), data_dir.vault()?, config.profile.clone(), lifecycle.clone());

@@ -121,11 +121,19 @@ pub struct SessionsConfig {
     pub start_seconds: u64,
     /// How long a browser may take to end by itself after `Browser.close`, in seconds; it flushes its cookies meanwhile.
     pub close_grace_seconds: u64,
+    /// Whether a session's files are written over before they are removed.
+    pub shred: bool,
 }
 
 impl Default for SessionsConfig {
     fn default() -> Self {
-        Self { max_concurrent: 50, queue_wait_seconds: 30, start_seconds: 30, close_grace_seconds: 10 }
+        Self {
+            max_concurrent: 50,
+            queue_wait_seconds: 30,
+            start_seconds: 30,
+            close_grace_seconds: 10,
+            shred: true,
+        }
     }
 }
 

@@ -104,7 +104,9 @@ impl TestServer {
         let key = "sk-ffffffffffffffffffffffffffffffff";
         let db =
             Db::open(&self.data_dir().join("roadstead.db")).await.expect("the server's database opens twice");
-        db.add_key(NewKey { project: "other", name: "other's", key }, Origin::CommandLine).await.expect("a new key");
+        db.add_key(NewKey { project: "other", name: "other's", key }, Origin::CommandLine)
+            .await
+            .expect("a new key");
         db.close().await;
         Client::new(self.address, Some(key))
     }

@@ -63,6 +63,7 @@ pub use ids::{InvalidId, RepositoryId, SnapshotId};
 pub use overwrite::overwrite;
 pub use prune::{PrunePlan, PruneReport};
 pub use root_key::RootKey;
+pub use root_keys::has_root_key;
 pub use rotation::{Rotation, finish_rotation, rotate_root_key};
 pub use spread::spread_subdirectories;
 pub use vault::{CheckReport, CheckoutReport, CommitOptions, CommitReport, Problem, SnapshotInfo, Vault};

@@ -3,11 +3,7 @@
 //! That is true of a file system that writes in place (ext4, XFS) on a disk that does. A copy-on-write file system, a snapshot
 //! of a volume, and the spare blocks of a flash disk keep what was there before: for those only an encrypted disk helps.
 
-use std::{
-    fs::File,
-    io,
-    os::unix::fs::FileExt,
-};
+use std::{fs::File, io, os::unix::fs::FileExt};
 
 use rustix::{
     fs::{SeekFrom, seek},

@@ -123,7 +123,10 @@ fn objection(path: &Path, found: &Metadata) -> Option<String> {
     // Root may look after a data directory that is another user's, key and all.
     let neighbour = || path.parent().and_then(|parent| parent.metadata().ok()).map(|parent| parent.uid());
     if owner != us && owner != 0 && !(us == 0 && neighbour() == Some(owner)) {
-        return Some(format!("it belongs to user {owner}, who may read it; run: chown {us} {}", path.display()));
+        return Some(format!(
+            "it belongs to user {owner}, who may read it; run: chown {us} {}",
+            path.display()
+        ));
     }
     let mode = found.permissions().mode() & 0o7777;
     (mode & 0o077 != 0)

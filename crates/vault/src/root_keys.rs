@@ -59,7 +59,9 @@ impl RootKeys {
             return Err(VaultError::NoSuchRepository(repository));
         }
         match (repository_key::unwrap(&self.newest, repository, object), &self.before) {
-            (Err(VaultError::WrongKey(_)), Some(before)) => repository_key::unwrap(before, repository, object),
+            (Err(VaultError::WrongKey(_)), Some(before)) => {
+                repository_key::unwrap(before, repository, object)
+            }
             (unwrapped, _) => unwrapped,
         }
     }
@@ -67,6 +69,15 @@ impl RootKeys {
     /// Tells whether the newest key opens the key object.
     pub(crate) fn is_newest(&self, repository: RepositoryId, object: &[u8]) -> bool {
         repository_key::unwrap(&self.newest, repository, object).is_ok()
+    }
+}
+
+/// Tells whether a vault's root key is there and can be used, without making anything. False where it would be made, since the
+/// vault holds nothing.
+pub fn has_root_key(path: &Path, directory: &Path) -> Result<bool, VaultError> {
+    match require(path) {
+        Err(VaultError::RootKeyMissing(_)) if holds_nothing(directory)? => Ok(false),
+        found => found.map(|_| true),
     }
 }
 
@@ -94,7 +105,11 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Tells whether there is no repository in the directory, not even one half made: that has a key object too.
 fn holds_nothing(directory: &Path) -> Result<bool, VaultError> {
     let failed = |source| VaultError::file("list", directory, source);
-    for entry in std::fs::read_dir(directory).map_err(failed)? {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
         let name = entry.map_err(failed)?.file_name();
         if name.to_str().is_some_and(|name| name.parse::<RepositoryId>().is_ok()) {
             return Ok(false);

@@ -46,11 +46,7 @@ pub struct Rotation {
 ///
 /// A rotation that was interrupted is finished instead, unless another key is wanted. [`VaultError::InUse`] while anybody has
 /// the vault open. A repository that neither key opens fails it before anything is changed. Blocks.
-pub fn rotate_root_key(
-    directory: &Path,
-    path: &Path,
-    wanted: Option<&Path>,
-) -> Result<Rotation, VaultError> {
+pub fn rotate_root_key(directory: &Path, path: &Path, wanted: Option<&Path>) -> Result<Rotation, VaultError> {
     let _alone = OpenLock::alone(directory)?;
     let wanted = wanted.map(require).transpose()?;
     require_replaceable(path)?;
@@ -121,7 +117,8 @@ fn begin(path: &Path, wanted: Option<&RootKey>) -> Result<(), VaultError> {
 /// Wraps every repository's key by the new root key. All are looked at before the first is changed.
 fn rewrap_all(directory: &Path, path: &Path) -> Result<usize, VaultError> {
     let keys = RootKeys::new(require(&beside(path, ".new"))?, require(path)?);
-    let store = Store::new(Arc::new(files(directory)?), Bridge::Direct).in_directory(Some(directory.to_owned()));
+    let store =
+        Store::new(Arc::new(files(directory)?), Bridge::Direct).in_directory(Some(directory.to_owned()));
     let roots = store.list_roots();
     let roots = roots.map_err(|source| VaultError::Store { action: "list the repositories", source })?;
     let mut outdated = Vec::new();

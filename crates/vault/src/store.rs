@@ -80,7 +80,8 @@ impl Store {
     /// Deletes an object so that its bytes are gone from a local disk too, as far as the file system writes in place.
     pub(crate) fn destroy(&self, path: &Path) -> Result<()> {
         if let Some(file) = self.open_file(path) {
-            overwrite(&file).map_err(|error| on_directory(&self.file_of(path).unwrap_or_default(), &error))?;
+            overwrite(&file)
+                .map_err(|error| on_directory(&self.file_of(path).unwrap_or_default(), &error))?;
             fail::fail_point!("vault-key-overwritten");
         }
         self.delete(path)
@@ -92,9 +93,9 @@ impl Store {
         let old = self.open_file(path);
         self.put(path, payload, PutMode::Overwrite)?;
         match old {
-            Some(old) => overwrite(&old).map(drop).map_err(|error| {
-                on_directory(&self.file_of(path).unwrap_or_default(), &error)
-            }),
+            Some(old) => overwrite(&old)
+                .map(drop)
+                .map_err(|error| on_directory(&self.file_of(path).unwrap_or_default(), &error)),
             None => Ok(()),
         }
     }

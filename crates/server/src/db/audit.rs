@@ -13,7 +13,8 @@ use crate::error::Result;
 /// How many rows one statement removes: the database is closed to other writers meanwhile.
 const PIECE: i64 = 5_000;
 
-const COLUMNS: &str = "SELECT a.id, a.at, j.name AS project, a.key_id, a.key_name, a.origin, a.action, a.outcome,
+const COLUMNS: &str =
+    "SELECT a.id, a.at, j.name AS project, a.key_id, a.key_name, a.origin, a.action, a.outcome,
     a.session_id, a.profile, a.revision, a.subject, a.detail
     FROM audit a LEFT JOIN projects j ON j.id = a.project_id WHERE true";
 
@@ -205,9 +206,8 @@ mod tests {
         for days in [400, 366, 364, 31, 29, 0] {
             insert_of(&db, days).await;
         }
-        let ago = |days| {
-            Timestamp::from_millisecond(clock::now().as_millisecond() - days * MILLIS_A_DAY).unwrap()
-        };
+        let ago =
+            |days| Timestamp::from_millisecond(clock::now().as_millisecond() - days * MILLIS_A_DAY).unwrap();
         assert_eq!(db.prune_audit(ago(365)).await.unwrap(), 2);
         assert_eq!(db.prune_audit(ago(30)).await.unwrap(), 2);
         db.prune_audit(ago(1)).await.unwrap_err();

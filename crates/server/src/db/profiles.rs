@@ -75,7 +75,8 @@ impl Db {
         if let Some(reserve) = reserve {
             reserve_exit(&mut tx, id, reserve, session).await?;
         }
-        put_on_record(&mut tx, by, &tied(Entry::of(Action::ProfileCreate).on_profile(id, name), session)).await?;
+        put_on_record(&mut tx, by, &tied(Entry::of(Action::ProfileCreate).on_profile(id, name), session))
+            .await?;
         let created = require_profile(&mut tx, project, name.as_str()).await?;
         tx.commit().await.map_err(fault)?;
         Ok(created)
@@ -165,11 +166,7 @@ impl Db {
 
     /// Deletes a profile with all its revisions. Sessions that were to be saved into it drop that save. The repository
     /// is left to the caller, and remembered until [`Db::repository_deleted`].
-    pub async fn delete_profile(
-        &self,
-        (project, by): (ProjectId, &Actor),
-        name: &str,
-    ) -> Result<ProfileId> {
+    pub async fn delete_profile(&self, (project, by): (ProjectId, &Actor), name: &str) -> Result<ProfileId> {
         let mut tx = self.write().await?;
         let profile = require_profile(&mut tx, project, name).await?;
         let id = profile.id;

@@ -85,7 +85,9 @@ fn too_often(message: String, quota: Quota, retry_after: Duration) -> Failure {
     let left = Left { quota, remaining: 0, full_in: retry_after };
     rate_limit::fields(&left)
         .into_iter()
-        .fold(Failure::new(StatusCode::TOO_MANY_REQUESTS, message), |failure, (name, value)| failure.with(name, value))
+        .fold(Failure::new(StatusCode::TOO_MANY_REQUESTS, message), |failure, (name, value)| {
+            failure.with(name, value)
+        })
         .with(RETRY_AFTER, wait)
 }
 

@@ -127,8 +127,7 @@ pub async fn update_profile(
     Path(name): Path<String>,
     JsonBody(body): JsonBody<ProfileUpdateRequest>,
 ) -> Result<Json<Data<ProfileChanged>>, Failure> {
-    let record =
-        app.profiles().update(&caller, &name, profile_change(&app.config().egress, body)?).await?;
+    let record = app.profiles().update(&caller, &name, profile_change(&app.config().egress, body)?).await?;
     Ok(Json(Data::of(changed(record, &app.config().egress))))
 }
 

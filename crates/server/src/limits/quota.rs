@@ -38,7 +38,8 @@ impl Quota {
 
     /// Takes one. Returns when the quota is whole again, and what is left; or after what time there is one to take.
     pub(super) fn take(&self, whole_at: Option<Instant>, now: Instant) -> Result<(Instant, Left), Duration> {
-        let full_in = whole_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now)) + self.interval();
+        let full_in =
+            whole_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now)) + self.interval();
         // The interval is cut to nanoseconds, so a whole quota is a little less than the window.
         let whole = self.interval() * self.count;
         match whole.checked_sub(full_in) {

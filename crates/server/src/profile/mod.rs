@@ -166,12 +166,7 @@ impl Profiles {
     }
 
     /// Changes one of a project's profiles.
-    pub async fn update(
-        &self,
-        caller: &Caller,
-        name: &str,
-        change: ProfileChange,
-    ) -> Result<ProfileRecord> {
+    pub async fn update(&self, caller: &Caller, name: &str, change: ProfileChange) -> Result<ProfileRecord> {
         let ProfileChange { description, session, reserve } = change;
         let by = (caller.project, &caller.actor());
         self.db.update_profile(by, name, description.as_deref(), session, reserve.as_ref()).await

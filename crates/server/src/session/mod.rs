@@ -13,7 +13,7 @@
 //! that hangs up changes nothing half-way.
 //!
 //! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), where its files are
-//! ([`work_dir`]), its way out to the network ([`way_out`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! ([`work_dir`]) and how they are removed ([`shred`]), its way out to the network ([`way_out`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
 mod admission;
@@ -27,6 +27,7 @@ pub mod record;
 mod recovery;
 pub mod request;
 mod restore;
+mod shred;
 mod start;
 mod way_out;
 mod work_dir;
@@ -50,6 +51,7 @@ use self::driver::Driver;
 use self::query::{SessionFilter, SessionPage, SessionQuery};
 use self::record::SessionRecord;
 use self::request::{ProfileUse, SessionRequest};
+use self::shred::Shredder;
 use crate::caller::Caller;
 use crate::config::SessionsConfig;
 use crate::db::{Blocked, Db};
@@ -74,6 +76,7 @@ struct Context {
     profiles: Profiles,
     lifecycle: Lifecycle,
     work: WorkRoot,
+    shredder: Shredder,
     browsers: BrowserSetup,
     exits: Exits,
     config: SessionsConfig,
@@ -92,12 +95,14 @@ impl Sessions {
         exits: Exits,
         config: SessionsConfig,
     ) -> Self {
+        let shredder = Shredder::new(work.path(), config.shred, lifecycle.tracker().clone());
         let places = Places::new(config.max_concurrent, config.queue_wait());
         Self(Arc::new(Context {
             db,
             profiles,
             lifecycle,
             work,
+            shredder,
             browsers,
             exits,
             config,

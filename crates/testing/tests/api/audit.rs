@@ -34,9 +34,53 @@ async fn a_sessions_life_is_told_from_end_to_end() {
     assert_eq!(actions(client, &of_second).await, told);
 
     let page = client.get(&format!("/v1/audit?session={id}&action=profile.save")).await;
-    insta::assert_snapshot!(page.shown(), @"");
+    insta::assert_snapshot!(page.shown(), @r#"
+    200
+    {
+      "data": {
+        "items": [
+          {
+            "action": "profile.save",
+            "api_key": {
+              "id": "[uuid]",
+              "name": "first"
+            },
+            "at": "[time]",
+            "detail": "ended",
+            "id": 5,
+            "origin": "server",
+            "outcome": "ok",
+            "profile": "p",
+            "revision": 1,
+            "session_id": "[uuid]"
+          }
+        ]
+      }
+    }
+    "#);
     let page = client.get(&format!("/v1/audit?session={id}&action=session.end")).await;
-    insta::assert_snapshot!(page.shown(), @"");
+    insta::assert_snapshot!(page.shown(), @r#"
+    200
+    {
+      "data": {
+        "items": [
+          {
+            "action": "session.end",
+            "api_key": {
+              "id": "[uuid]",
+              "name": "first"
+            },
+            "at": "[time]",
+            "detail": "requested",
+            "id": 6,
+            "origin": "127.0.0.1",
+            "outcome": "ok",
+            "session_id": "[uuid]"
+          }
+        ]
+      }
+    }
+    "#);
     let attached = client.get(&format!("/v1/audit?session={id}&action=session.attach")).await.data();
     // With the session's token, so with no key.
     assert_eq!(attached["items"][0]["api_key"], Value::Null, "{attached}");
@@ -60,18 +104,27 @@ async fn what_is_done_to_profiles_and_revisions_is_told() {
     client.post("/v1/profiles", json!({"name": "q"})).await.data();
 
     let all = client.get("/v1/audit?profile=p&limit=6").await.data();
-    let told: Vec<_> = all["items"].as_array().unwrap().iter().rev().map(|item| {
-        (item["action"].as_str().unwrap(), item["revision"].as_u64(), item["api_key"]["name"].as_str())
-    }).collect();
+    let told: Vec<_> = all["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|item| {
+            (item["action"].as_str().unwrap(), item["revision"].as_u64(), item["api_key"]["name"].as_str())
+        })
+        .collect();
     let first = Some("first");
-    assert_eq!(told, [
-        ("profile.update", None, first),
-        ("revision.pin", Some(1), first),
-        ("revision.unpin", Some(1), first),
-        ("revision.rollback", Some(3), first),
-        ("revision.delete", Some(2), first),
-        ("profile.delete", None, first),
-    ]);
+    assert_eq!(
+        told,
+        [
+            ("profile.update", None, first),
+            ("revision.pin", Some(1), first),
+            ("revision.unpin", Some(1), first),
+            ("revision.rollback", Some(3), first),
+            ("revision.delete", Some(2), first),
+            ("profile.delete", None, first),
+        ]
+    );
     assert_eq!(actions(client, "&profile=q").await, ["profile.create"]);
     // What is refused changes nothing, and is not told.
     client.delete("/v1/profiles/p").await.failure();
@@ -99,7 +152,10 @@ async fn pages_go_back_in_time_and_filters_choose() {
     let all = client.get("/v1/audit?action=profile.create").await.data();
     let at = all["items"][2]["at"].as_str().unwrap();
     let count = async |query: &str| {
-        client.get(&format!("/v1/audit?action=profile.create&{query}")).await.data()["items"].as_array().unwrap().len()
+        client.get(&format!("/v1/audit?action=profile.create&{query}")).await.data()["items"]
+            .as_array()
+            .unwrap()
+            .len()
     };
     assert!(count(&format!("since={at}")).await >= 3);
     assert!(count(&format!("until={at}")).await >= 3);

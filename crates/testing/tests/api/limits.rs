@@ -23,7 +23,10 @@ async fn a_key_that_creates_too_much_is_told_when_to_come_back() {
     let refused = client.post("/v1/sessions", json!({})).await;
     let (status, message) = refused.failure();
     assert_eq!(status, 429);
-    assert!(message.starts_with("Session creation rate limit exceeded: this key creates too many"), "{message}");
+    assert!(
+        message.starts_with("Session creation rate limit exceeded: this key creates too many"),
+        "{message}"
+    );
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=30).contains(&wait), "{wait}");
     assert_eq!(refused.header("ratelimit"), Some(format!("\"creates\"; r=0; t={wait}").as_str()));
@@ -50,7 +53,8 @@ async fn wrong_keys_and_tokens_lock_an_address_out_and_a_right_key_passes() {
     let server = server("[limits]\nfailed_auth_per_minute = 3").await;
     let session = server.client().session(json!({})).await;
     let id = session["id"].as_str().unwrap();
-    let wrong_key = roadstead_testing::answer::Client::new(server.address(), Some("sk-wrong-key-of-somebody"));
+    let wrong_key =
+        roadstead_testing::answer::Client::new(server.address(), Some("sk-wrong-key-of-somebody"));
     let wrong_token = server.client().ws(&format!("/?sessionId={id}&token=wrong"));
     assert_eq!(wrong_key.get("/v1/sessions").await.failure().0, 401);
     assert_eq!(wrong_key.get("/json/version").await.failure().0, 401);
