@@ -1,5 +1,6 @@
 //! The wire: request and response types, ids and names of the HTTP API, with their serde and OpenAPI derives. No I/O.
 
+pub mod audit;
 pub mod envelope;
 pub mod exit;
 pub mod ids;
@@ -12,6 +13,7 @@ pub mod session;
 pub mod session_create;
 pub mod session_token;
 
+pub use audit::{AuditEntry, AuditKey, AuditPage};
 pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
 pub use exit::{Exit, ExitCheck};
 pub use ids::{ApiKeyId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};

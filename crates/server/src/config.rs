@@ -10,7 +10,7 @@ mod extra_arg;
 mod origin;
 mod server;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -26,6 +26,10 @@ pub use self::server::{PublicUrl, ServerConfig, TlsConfig, TrustedProxies};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Where the root key is, if not in the data dir. Said by `--root-key-file`, never by the file: who reads the configuration
+    /// should not learn it.
+    #[serde(skip)]
+    pub root_key_file: Option<PathBuf>,
     /// How the server shows itself.
     pub server: ServerConfig,
     /// How many sessions, and how they end.
@@ -36,6 +40,40 @@ pub struct Config {
     pub profile: ProfileConfig,
     /// Where browsers may go, and over which exits.
     pub egress: EgressConfig,
+    /// How long the audit log is kept.
+    pub audit: AuditConfig,
+    /// How often callers may do what.
+    pub limits: LimitsConfig,
+}
+
+/// `[audit]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// For how many days an entry is kept; at least 30.
+    pub keep_days: u32,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { keep_days: 365 }
+    }
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// How many sessions a key may create in a minute; 0 is no limit.
+    pub creates_per_minute: u32,
+    /// How many wrong keys and tokens an address may come with in a minute; 0 is no limit.
+    pub failed_auth_per_minute: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { creates_per_minute: 600, failed_auth_per_minute: 30 }
+    }
 }
 
 /// `[sessions]`
@@ -50,11 +88,19 @@ pub struct SessionsConfig {
     pub start_seconds: u64,
     /// How long a browser may take to end by itself after `Browser.close`, in seconds; it flushes its cookies meanwhile.
     pub close_grace_seconds: u64,
+    /// Whether a session's files are written over before they are removed.
+    pub shred: bool,
 }
 
 impl Default for SessionsConfig {
     fn default() -> Self {
-        Self { max_concurrent: 50, queue_wait_seconds: 30, start_seconds: 30, close_grace_seconds: 10 }
+        Self {
+            max_concurrent: 50,
+            queue_wait_seconds: 30,
+            start_seconds: 30,
+            close_grace_seconds: 10,
+            shred: true,
+        }
     }
 }
 
@@ -87,6 +133,9 @@ impl Default for ProfileConfig {
 /// The most sessions a configuration may allow: more is a typing error, or a machine we have not met.
 const MAX_CONCURRENT: usize = 100_000;
 
+/// The database itself refuses to forget anything sooner.
+const MIN_AUDIT_DAYS: u32 = 30;
+
 impl Config {
     /// Reads the file at `path`, or returns the defaults when there is none to read.
     ///
@@ -118,6 +167,9 @@ impl Config {
             bail!("profile.max_bytes must be at least 1; leave it out for no limit");
         }
         config.chromium.check()?;
+        if config.audit.keep_days < MIN_AUDIT_DAYS {
+            bail!("audit.keep_days must be at least {MIN_AUDIT_DAYS}");
+        }
         Ok(config)
     }
 }
@@ -183,6 +235,8 @@ mod tests {
             "[profile]\nkeep_last = 0",
             "[profile]\nmax_bytes = 0",
             "[profile]\nkeep_days = -1",
+            "[audit]\nkeep_days = 29",
+            "[limits]\ncreates_per_minute = -1",
             "[chromium]\nextra_args = [\"--no-sandbox\"]",
             "[server]\npublic_url = \"ftp://x\"",
             "[server]\npublic_url = \"https://x/path\"",

@@ -14,11 +14,12 @@
 //! | [`db`] | who wins, what is known, in SQLite |
 //!
 //! Beside them: [`app`] puts the parts together, [`config`] reads the configuration, [`lifecycle`] stops the program,
-//! [`error`] is the one error, [`keys`] makes and recognises API keys, [`clock`] is the one wall clock. Below, each in a
+//! [`error`] is the one error, [`audit`] has the words of the audit log, [`limits`] counts what callers may do how often, [`keys`] makes and recognises API keys, [`clock`] is the one wall clock. Below, each in a
 //! crate of its own: `roadstead-browser` (one Chromium), `roadstead-egress` (the proxy that it goes through), `roadstead-devtools` (its pipe, for many clients),
 //! `roadstead-vault` (revisions' bytes) and `roadstead-api` (the wire's types).
 
 pub mod app;
+pub mod audit;
 pub mod caller;
 pub mod cli;
 pub mod clock;
@@ -31,6 +32,7 @@ pub mod failpoints;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;
+pub mod limits;
 pub mod profile;
 pub mod serving;
 pub mod session;
@@ -43,6 +45,7 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::app::App;
+use crate::audit::Origin;
 use crate::config::Config;
 use crate::db::NewKey;
 use crate::lifecycle::Lifecycle;
@@ -110,7 +113,7 @@ async fn ensure_key(app: &App, given: Option<String>) -> anyhow::Result<()> {
         None if app.db().keys().await?.is_empty() => (keys::generate(), true),
         None => return Ok(()),
     };
-    app.db().add_key(NewKey { project: FIRST_PROJECT, name: "first", key: &key }).await?;
+    app.db().add_key(NewKey { project: FIRST_PROJECT, name: "first", key: &key }, Origin::Server).await?;
     if made {
         tell_key(&key);
     }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::Result;
+use roadstead_server::audit::Origin;
 use roadstead_server::config::Config;
 use roadstead_server::db::{Db, NewKey};
 use roadstead_server::lifecycle::Lifecycle;
@@ -103,7 +104,9 @@ impl TestServer {
         let key = "sk-ffffffffffffffffffffffffffffffff";
         let db =
             Db::open(&self.data_dir().join("roadstead.db")).await.expect("the server's database opens twice");
-        db.add_key(NewKey { project: "other", name: "other's", key }).await.expect("a new key");
+        db.add_key(NewKey { project: "other", name: "other's", key }, Origin::CommandLine)
+            .await
+            .expect("a new key");
         db.close().await;
         Client::new(self.address, Some(key))
     }

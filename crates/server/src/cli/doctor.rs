@@ -39,6 +39,7 @@ pub(super) async fn run(config: &Config, data_dir: &Path) -> anyhow::Result<Exit
         user_namespaces(),
         data(data_dir, browsers.users.stranger().is_some()),
         disk(data_dir),
+        root_key(&DataDir::existing(data_dir).with_root_key(config.root_key_file.clone())),
     ];
     findings.extend(builds(&browsers));
     findings.extend(source_addresses(&config.egress));
@@ -206,6 +207,18 @@ fn data(path: &Path, walkable: bool) -> Finding {
         Err(error) => Finding::Wrong {
             what: format!("the data directory cannot be used: {error:#}"),
             mend: "name one that this user may write, with --data-dir".to_owned(),
+        },
+    }
+}
+
+fn root_key(data_dir: &DataDir) -> Finding {
+    let path = data_dir.root_key();
+    match roadstead_vault::has_root_key(&path, &data_dir.vault_path()) {
+        Ok(true) => Finding::Fine(format!("root key: {}", path.display())),
+        Ok(false) => Finding::Note(format!("no root key yet: the server makes {}", path.display())),
+        Err(problem) => Finding::Wrong {
+            what: format!("failed to {problem}"),
+            mend: "without the right key no profile opens; restore it from a backup if it is lost".to_owned(),
         },
     }
 }

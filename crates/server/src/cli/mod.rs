@@ -3,6 +3,7 @@
 //! Results go to standard output, logs to standard error. A command that fails prints one line that says what to do,
 //! and exits with 1; wrong arguments exit with 2.
 
+mod audit;
 mod check;
 mod doctor;
 mod exits;
@@ -42,6 +43,9 @@ struct Place {
     /// The configuration file; without one, the defaults.
     #[arg(long, global = true, env = "ROADSTEAD_CONFIG")]
     config: Option<PathBuf>,
+    /// The root key's file; without one, `root.key` in the data directory. Made for a new vault, never over one with profiles.
+    #[arg(long, global = true, env = "ROADSTEAD_ROOT_KEY_FILE")]
+    root_key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +61,7 @@ enum Command {
     },
     /// Says what is missing on this machine, and how to mend it.
     Doctor,
-    /// Makes, lists and revokes API keys.
+    /// Makes, lists and revokes API keys, and rotates the root key.
     #[command(subcommand)]
     Keys(keys::Command),
     /// Lists, shows and deletes profiles.
@@ -66,6 +70,8 @@ enum Command {
     /// Lists and tests the ways out to the network that the configuration names.
     #[command(subcommand)]
     Exits(exits::Command),
+    /// Prints who did what, oldest first.
+    Audit(audit::Arguments),
     /// Removes the revisions that `[profile] keep_last` and `keep_days` do not keep, and frees their bytes.
     Prune {
         /// Only says what it would do.
@@ -144,11 +150,13 @@ fn allow_many_files() {
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = Config::load(cli.place.config.as_deref())?;
+    let mut config = Config::load(cli.place.config.as_deref())?;
+    config.root_key_file.clone_from(&cli.place.root_key_file);
     match cli.command {
         Command::Serve { listen, api_key } => serve(config, &cli.place, listen, api_key).await,
         Command::Doctor => doctor::run(&config, &cli.place.data_dir).await,
-        Command::Keys(command) => keys::run(command, &data_dir(&cli.place)?.database().await?).await,
+        Command::Keys(command) => keys::run(command, &data_dir(&cli.place)?).await,
+        Command::Audit(arguments) => audit::run(arguments, &data_dir(&cli.place)?).await,
         Command::Profiles(command) => profiles::run(command, &config, &data_dir(&cli.place)?).await,
         Command::Exits(command) => exits::run(command, config.egress, &data_dir(&cli.place)?).await,
         Command::Prune { dry_run } => prune::run(&data_dir(&cli.place)?, &config, dry_run).await,
@@ -179,7 +187,7 @@ fn data_dir(place: &Place) -> anyhow::Result<DataDir> {
             place.data_dir.display()
         );
     }
-    Ok(DataDir::existing(&place.data_dir))
+    Ok(DataDir::existing(&place.data_dir).with_root_key(place.root_key_file.clone()))
 }
 
 /// Prints a line of a command's result. A reader that went away (`| head`) ends the command, quietly.

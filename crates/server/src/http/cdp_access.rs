@@ -6,7 +6,8 @@
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::auth::{authenticate, header_key};
+use super::auth::{authenticate, header_key, refuse};
+use super::client_address::ClientAddress;
 use super::error::Failure;
 use super::origin::Ticket;
 use super::params::session_id;
@@ -32,10 +33,20 @@ pub struct AccessParams {
 
 /// What a client has shown to be its own.
 pub enum Access {
-    /// One running session, and what the URLs of its WebSockets carry for this client.
-    Session(SessionHandle, Ticket),
+    /// One running session.
+    Session(Opened),
     /// A project; no session was named.
     Project(Caller),
+}
+
+/// A running session, and how a client came to it.
+pub struct Opened {
+    /// The session.
+    pub session: SessionHandle,
+    /// What the URLs of its WebSockets carry for this client.
+    pub ticket: Ticket,
+    /// Whose key it was shown with; nobody's with a token of the session.
+    pub caller: Option<Caller>,
 }
 
 impl AccessParams {
@@ -45,34 +56,41 @@ impl AccessParams {
     pub async fn check(
         &self,
         app: &App,
-        headers: &HeaderMap,
+        (headers, address): (&HeaderMap, ClientAddress),
         in_path: Option<&str>,
     ) -> Result<Access, Failure> {
         let named = in_path.or(self.session_id.as_deref()).filter(|id| !id.is_empty());
         if let Some(token) = &self.token {
             let id = named.and_then(|id| session_id(id).ok());
             let session = id.and_then(|id| app.sessions().find_by_token(id, token, Scope::Cdp));
-            let ticket = Ticket::Token(token.clone());
-            return session.map(|session| Access::Session(session, ticket)).ok_or_else(wrong_token);
+            let Some(session) = session else {
+                refuse(app, address).await?;
+                return Err(wrong_token());
+            };
+            return Ok(Access::Session(Opened {
+                session,
+                ticket: Ticket::Token(token.clone()),
+                caller: None,
+            }));
         }
-        let caller = authenticate(app, header_key(headers).or(self.api_key.as_deref())).await?;
+        let caller = authenticate(app, address, header_key(headers).or(self.api_key.as_deref())).await?;
         let Some(named) = named else {
             return Ok(Access::Project(caller));
         };
         let session = app.sessions().find(caller.project, session_id(named)?).ok_or(SESSION_NOT_FOUND)?;
         let ticket = Ticket::for_key(&session, self.api_key.as_deref());
-        Ok(Access::Session(session, ticket))
+        Ok(Access::Session(Opened { session, ticket, caller: Some(caller) }))
     }
 
     /// Like [`Self::check`], where a session must be named.
     pub async fn require_session(
         &self,
         app: &App,
-        headers: &HeaderMap,
+        from: (&HeaderMap, ClientAddress),
         in_path: Option<&str>,
-    ) -> Result<(SessionHandle, Ticket), Failure> {
-        match self.check(app, headers, in_path).await? {
-            Access::Session(session, ticket) => Ok((session, ticket)),
+    ) -> Result<Opened, Failure> {
+        match self.check(app, from, in_path).await? {
+            Access::Session(opened) => Ok(opened),
             Access::Project(_) => {
                 Err(Failure::new(StatusCode::BAD_REQUEST, "sessionId: is missing from the URL's query."))
             }

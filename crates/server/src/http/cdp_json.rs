@@ -8,7 +8,8 @@ use roadstead_api::ErrorResponse;
 use serde_json::{Value, json};
 
 use super::TAG_DEVTOOLS;
-use super::cdp_access::{Access, AccessParams};
+use super::cdp_access::{Access, AccessParams, Opened};
+use super::client_address::ClientAddress;
 use super::error::Failure;
 use super::origin::WebSocketOrigin;
 use super::params::Params;
@@ -33,11 +34,12 @@ const PROTOCOL_VERSION: &str = "1.3";
 pub async fn version(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
 ) -> Result<Json<Value>, Failure> {
-    let (session, ticket) = match params.check(&app, &headers, None).await? {
-        Access::Session(session, ticket) => (session, ticket),
+    let Opened { session, ticket, .. } = match params.check(&app, (&headers, address), None).await? {
+        Access::Session(opened) => opened,
         Access::Project(_) => {
             let url = origin.new_session_url(params.api_key.as_deref());
             let browser = concat!("Roadstead/", env!("CARGO_PKG_VERSION"));
@@ -70,10 +72,11 @@ pub async fn version(
 pub async fn list(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
 ) -> Result<Json<Vec<Value>>, Failure> {
-    let (session, ticket) = params.require_session(&app, &headers, None).await?;
+    let Opened { session, ticket, .. } = params.require_session(&app, (&headers, address), None).await?;
     let pages = session.pages().await?.into_iter().map(|page| {
         json!({
             "description": "",
@@ -101,9 +104,10 @@ pub async fn list(
 pub async fn protocol(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     Params(params): Params<AccessParams>,
 ) -> Result<Response, Failure> {
-    params.check(&app, &headers, None).await?;
+    params.check(&app, (&headers, address), None).await?;
     let content_type = [(header::CONTENT_TYPE, "application/json")];
     Ok((content_type, roadstead_devtools::PROTOCOL_JSON).into_response())
 }

@@ -6,6 +6,7 @@
 //! extracts, converts, makes one call, converts back. Handlers never change state themselves, so a client that hangs up cannot half-apply anything.
 //! [`error`] alone knows which condition is which status.
 
+mod audit;
 mod auth;
 mod body;
 mod body_deadline;
@@ -24,6 +25,7 @@ mod origin;
 mod params;
 mod profile_events;
 mod profiles;
+mod rate_limit;
 mod relay;
 mod revisions;
 mod save_failed;
@@ -124,6 +126,7 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(revisions::pin, revisions::unpin))
         .routes(routes!(exits::list_exits))
         .routes(routes!(exits::check_exit))
+        .routes(routes!(audit::read_audit))
         .fallback(error::no_such_route)
         .layer(from_fn_with_state(app.clone(), auth::require_key));
     openapi::demand_key(v1.get_openapi_mut());

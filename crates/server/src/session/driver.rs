@@ -318,7 +318,8 @@ impl Driver {
 
     /// Puts a session's end on record. The database failing here is logged: the next start repairs the row.
     pub(super) async fn record_end(&self, status: SessionStatus, reason: EndReason, detail: Option<&str>) {
-        let recorded = self.context.db.finish_session(self.handle.id(), status, reason, detail).await;
+        let by = self.handle.ended_by().filter(|_| reason == EndReason::Requested);
+        let recorded = self.context.db.finish_session(self.handle.id(), status, reason, detail, by).await;
         if let Err(error) = recorded {
             tracing::error!(error = ?error, "failed to record the session's end");
         }

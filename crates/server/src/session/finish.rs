@@ -107,13 +107,9 @@ impl Driver {
         exit
     }
 
-    /// Removes the session's files.
+    /// Removes the session's files: they are out of the way when this returns, and written over soon.
     pub(super) async fn remove_files(&self) {
-        let work = self.work.clone();
-        let removed = tokio::task::spawn_blocking(move || work.remove()).await;
-        if let Err(problem) = removed.expect("removing files does not panic") {
-            error!(error = %problem, "failed to remove the session's files");
-        }
+        self.context.shredder.take(self.work.path().to_owned()).await;
     }
 }
 

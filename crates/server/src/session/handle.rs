@@ -1,7 +1,7 @@
 //! What the rest of the program holds of a session: its published state, and the two things one may ask of it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use roadstead_api::{ProjectId, Receipt, SessionId};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::record::EndReason;
 use super::way_out::WayOut;
+use crate::audit::Actor;
 use crate::db::Sink;
 use crate::error::{Error, Result, SESSION_UNREACHABLE};
 
@@ -70,6 +71,8 @@ struct Shared {
     project: ProjectId,
     access: Access,
     end_requested: CancellationToken,
+    /// Who asked first.
+    ended_by: OnceLock<Actor>,
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<SessionState>,
 }
@@ -107,6 +110,7 @@ impl SessionHandle {
             project,
             access,
             end_requested: CancellationToken::new(),
+            ended_by: OnceLock::new(),
             commands,
             state,
         }))
@@ -183,7 +187,8 @@ impl SessionHandle {
     }
 
     /// Asks the session to end, and waits until it has: saves included.
-    pub async fn end(&self) {
+    pub async fn end(&self, by: Actor) {
+        drop(self.0.ended_by.set(by));
         self.0.end_requested.cancel();
         self.ended().await;
     }
@@ -192,6 +197,11 @@ impl SessionHandle {
     pub async fn ended(&self) {
         let mut state = self.0.state.clone();
         drop(state.wait_for(|state| matches!(state, SessionState::Ended)).await);
+    }
+
+    /// Tells who asked the session to end, if somebody did.
+    pub(super) fn ended_by(&self) -> Option<&Actor> {
+        self.0.ended_by.get()
     }
 
     /// Completes when somebody has asked the session to end.

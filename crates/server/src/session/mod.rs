@@ -12,8 +12,9 @@
 //! on a watch channel. Everyone else holds a [`SessionHandle`], reads the channel, and may ask for the end. A client
 //! that hangs up changes nothing half-way.
 //!
-//! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one ([`access`]), where its files are
-//! ([`work_dir`]), its way out to the network ([`way_out`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
+//! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
+//! out to the network ([`way_out`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
 pub mod access;
@@ -28,6 +29,7 @@ pub mod record;
 mod recovery;
 pub mod request;
 mod restore;
+mod shred;
 mod start;
 mod users;
 mod way_out;
@@ -54,6 +56,7 @@ use self::driver::Driver;
 use self::query::{SessionFilter, SessionPage, SessionQuery};
 use self::record::SessionRecord;
 use self::request::{ProfileUse, SessionRequest};
+use self::shred::Shredder;
 use crate::caller::Caller;
 use crate::config::SessionsConfig;
 use crate::db::{Blocked, Db};
@@ -77,6 +80,7 @@ struct Context {
     profiles: Profiles,
     lifecycle: Lifecycle,
     work: WorkRoot,
+    shredder: Shredder,
     browsers: BrowserSetup,
     exits: Exits,
     config: SessionsConfig,
@@ -95,12 +99,14 @@ impl Sessions {
         exits: Exits,
         config: SessionsConfig,
     ) -> Self {
+        let shredder = Shredder::new(work.path(), config.shred, lifecycle.tracker().clone());
         let places = Places::new(config.max_concurrent, config.queue_wait());
         Self(Arc::new(Context {
             db,
             profiles,
             lifecycle,
             work,
+            shredder,
             browsers,
             exits,
             config,
@@ -220,19 +226,20 @@ impl Sessions {
     }
 
     /// Ends one of a project's sessions, waits for its saves, and returns its record. One that is over is just returned.
-    pub async fn end(&self, project: ProjectId, id: SessionId) -> Result<SessionRecord> {
-        let live = self.0.live().get(&id).filter(|handle| handle.project() == project).cloned();
+    pub async fn end(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord> {
+        let live = self.0.live().get(&id).filter(|handle| handle.project() == caller.project).cloned();
         if let Some(handle) = live {
-            handle.end().await;
+            handle.end(caller.actor()).await;
         }
-        self.0.db.session(project, id).await
+        self.0.db.session(caller.project, id).await
     }
 
     /// Ends all of a project's sessions side by side, waits for their saves, and returns their records.
-    pub async fn end_all(&self, project: ProjectId) -> Result<Vec<SessionRecord>> {
+    pub async fn end_all(&self, caller: &Caller) -> Result<Vec<SessionRecord>> {
+        let project = caller.project;
         let live: Vec<_> =
             self.0.live().values().filter(|handle| handle.project() == project).cloned().collect();
-        futures_util::future::join_all(live.iter().map(SessionHandle::end)).await;
+        futures_util::future::join_all(live.iter().map(|handle| handle.end(caller.actor()))).await;
         let mut records = Vec::with_capacity(live.len());
         for handle in &live {
             records.push(self.0.db.session(project, handle.id()).await?);

@@ -10,6 +10,8 @@
 //!     checkpoint/                  ours: a copy of the state, while it is being saved
 //! ```
 //!
+//! What is no longer needed goes by way of `<work root>/.shred`: see [`super::shred`].
+//!
 //! What is the browser's is 0700 and belongs to the user that it runs as. What is ours can be walked through by that
 //! user, no more, and by nobody else: it is 0710 and belongs to root and the user's group. When the two are one, everything
 //! is 0700.
@@ -144,6 +146,11 @@ impl WorkDir {
         self.user_data().is_dir()
     }
 
+    /// Returns the directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Removes the directory with all it holds, for as long as that may take a browser's last processes to stop writing.
     /// One that is gone already is fine.
     pub fn remove(&self) -> io::Result<()> {
@@ -158,7 +165,7 @@ impl WorkDir {
     }
 }
 
-fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
+pub(super) fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     match DirBuilder::new().mode(mode).create(path) {
         // The umask may have narrowed the mode, or an earlier start with another owner set it.
         Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(mode)),
