@@ -61,8 +61,6 @@ pub struct Exit {
     pub status: ExitStatus,
     /// The end of its stderr, 8 KiB at most.
     pub stderr_tail: String,
-    /// Whether the kernel killed it because its memory was used up. Known where it has a control group.
-    pub out_of_memory: bool,
     /// From the request until nothing of its process group was left.
     pub took: Duration,
 }
@@ -123,6 +121,11 @@ impl Browser {
         let _alive = self.process.wait_within(PIPE_CLOSED_GRACE).await;
     }
 
+    /// Tells whether the kernel has killed it because its memory was used up. Known where it has a control group.
+    pub fn ran_out_of_memory(&self) -> bool {
+        self.process.ran_out_of_memory()
+    }
+
     /// Has every JavaScript dialog of every page dismissed from now on, for as long as the browser runs.
     pub async fn dismiss_dialogs(&self) -> Result<(), CallError> {
         crate::dialogs::dismiss_dialogs(&self.mux).await
@@ -133,8 +136,8 @@ impl Browser {
     pub async fn end(mut self, graces: Graces) -> Exit {
         let began = Instant::now();
         let how = self.end_main(graces).await;
-        let Finished { status, stderr_tail, out_of_memory } = self.process.finish().await;
-        Exit { how, status, stderr_tail, out_of_memory, took: began.elapsed() }
+        let Finished { status, stderr_tail } = self.process.finish().await;
+        Exit { how, status, stderr_tail, took: began.elapsed() }
     }
 
     async fn end_main(&mut self, graces: Graces) -> Ending {

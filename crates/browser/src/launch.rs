@@ -136,7 +136,7 @@ async fn converse(
     }
     // A process that ends closes its pipe a little before it can be waited for.
     if process.wait_within(Duration::from_millis(250)).await.is_some() {
-        let Finished { status, stderr_tail, .. } = process.finish().await;
+        let Finished { status, stderr_tail } = process.finish().await;
         if status.code() == Some(PROFILE_IN_USE) {
             return Err(LaunchError::InUse);
         }

@@ -55,8 +55,6 @@ pub(crate) struct Process {
 pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
     pub(crate) stderr_tail: String,
-    /// Whether the kernel killed it because its memory was used up.
-    pub(crate) out_of_memory: bool,
 }
 
 impl Process {
@@ -88,6 +86,11 @@ impl Process {
     /// Returns the leader's process id.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Tells whether the kernel has killed it because its memory was used up. Known where it has a control group.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::ran_out_of_memory)
     }
 
     /// Waits for the leader to end. Cancel-safe, and can be called again.
@@ -127,8 +130,8 @@ impl Process {
             tracing::error!(browser.pid = self.pid, "processes of a browser do not end even when killed");
         }
         self.over = true;
-        let out_of_memory = self.cgroup.take().is_some_and(|cgroup| cgroup.ran_out_of_memory());
-        Finished { status, stderr_tail: self.stderr.last_words().await, out_of_memory }
+        drop(self.cgroup.take());
+        Finished { status, stderr_tail: self.stderr.last_words().await }
     }
 
     /// Kills the group and sees it out.

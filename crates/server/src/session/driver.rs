@@ -224,7 +224,7 @@ impl Driver {
         loop {
             let idle_at = idle_since.zip(live.idle_timeout).map(|(since, timeout)| since + timeout);
             tokio::select! {
-                () = live.browser.exited() => return EndReason::BrowserExited,
+                () = live.browser.exited() => return why_gone(&live.browser),
                 () = self.handle.end_requested() => return EndReason::Requested,
                 () = mux.close_requested() => return EndReason::Requested,
                 () = self.context.lifecycle.soft().cancelled() => return EndReason::Shutdown,
@@ -326,6 +326,11 @@ impl Driver {
         counter!("roadstead_session_ends_total", "status" => status.as_str(), "reason" => reason.as_str())
             .increment(1);
     }
+}
+
+/// Tells why a browser has ended that nobody asked to.
+fn why_gone(browser: &Browser) -> EndReason {
+    if browser.ran_out_of_memory() { EndReason::OutOfMemory } else { EndReason::BrowserExited }
 }
 
 /// Waits for the next command; for ever once nobody can give one.

@@ -37,8 +37,7 @@ impl Driver {
         let found = self.close_to_sinks().await;
         let sinks = found.as_deref().unwrap_or_default();
         let Live { browser, way_out, .. } = live;
-        let captured =
-            !sinks.is_empty() && reason != EndReason::BrowserExited && self.capture(&browser).await;
+        let captured = !sinks.is_empty() && !reason.is_browsers_own() && self.capture(&browser).await;
         let version = browser.version().product.clone();
         let exit = self.end_browser(browser).await;
         way_out.close();
@@ -46,7 +45,6 @@ impl Driver {
         if captured && exit.how == Ending::Closed && exit.status.success() {
             self.seal().await;
         }
-        let reason = if exit.out_of_memory { EndReason::OutOfMemory } else { reason };
         let save = Save {
             session: self.handle.id(),
             state_dir: self.work.state(),

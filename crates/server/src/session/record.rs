@@ -87,6 +87,11 @@ impl EndReason {
         }
     }
 
+    /// Tells whether the browser ended before anybody asked it to, so that there is none to capture from.
+    pub const fn is_browsers_own(self) -> bool {
+        matches!(self, Self::BrowserExited | Self::OutOfMemory)
+    }
+
     /// Reads the wire's word.
     pub fn parse(word: &str) -> Option<Self> {
         let all = [
