@@ -11,6 +11,7 @@ pub mod restore;
 pub mod revision;
 pub mod session;
 pub mod session_create;
+pub mod session_token;
 
 pub use audit::{AuditEntry, AuditKey, AuditPage};
 pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
@@ -28,3 +29,4 @@ pub use session::{
     SessionTagsChanged, SessionTagsRequest,
 };
 pub use session_create::{ProxyConfig, SessionCreateRequest};
+pub use session_token::{SessionToken, SessionTokenCreated, SessionTokensCreated, SessionTokensRequest};

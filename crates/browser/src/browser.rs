@@ -61,6 +61,8 @@ pub struct Exit {
     pub status: ExitStatus,
     /// The end of its stderr, 8 KiB at most.
     pub stderr_tail: String,
+    /// Whether the kernel killed it because its memory was used up. Known where it has a control group.
+    pub out_of_memory: bool,
     /// From the request until nothing of its process group was left.
     pub took: Duration,
 }
@@ -131,8 +133,8 @@ impl Browser {
     pub async fn end(mut self, graces: Graces) -> Exit {
         let began = Instant::now();
         let how = self.end_main(graces).await;
-        let Finished { status, stderr_tail } = self.process.finish().await;
-        Exit { how, status, stderr_tail, took: began.elapsed() }
+        let Finished { status, stderr_tail, out_of_memory } = self.process.finish().await;
+        Exit { how, status, stderr_tail, out_of_memory, took: began.elapsed() }
     }
 
     async fn end_main(&mut self, graces: Graces) -> Ending {

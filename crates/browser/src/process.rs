@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::confine::Cgroup;
 use crate::group::{ProcessGroup, Strays};
 use crate::stderr::StderrTail;
 
@@ -43,6 +44,8 @@ pub(crate) struct Process {
     group: ProcessGroup,
     home: PathBuf,
     stderr: StderrTail,
+    /// Removed, with whatever is left in it, when the process is seen out.
+    cgroup: Option<Cgroup>,
     /// Whether nothing of the group is left, so that its number may be somebody else's by now.
     over: bool,
 }
@@ -52,6 +55,8 @@ pub(crate) struct Process {
 pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
     pub(crate) stderr_tail: String,
+    /// Whether the kernel killed it because its memory was used up.
+    pub(crate) out_of_memory: bool,
 }
 
 impl Process {
@@ -66,7 +71,7 @@ impl Process {
 
     /// Spawns a command as the leader of a new group, with its stderr drained. What leaves the group is known by having its
     /// files in `home`.
-    pub(crate) fn spawn(command: &mut Command, home: &Path) -> io::Result<Self> {
+    pub(crate) fn spawn(command: &mut Command, home: &Path, cgroup: Option<Cgroup>) -> io::Result<Self> {
         command
             .process_group(0)
             .stdin(Stdio::null())
@@ -77,7 +82,7 @@ impl Process {
         let pid = child.id().expect("a child that was not waited for has an id");
         let group = ProcessGroup::led_by(pid).expect("a child's id is not 0");
         let stderr = StderrTail::of(child.stderr.take().expect("stderr is piped"));
-        Ok(Self { child, pid, group, home: home.to_owned(), stderr, over: false })
+        Ok(Self { child, pid, group, home: home.to_owned(), stderr, cgroup, over: false })
     }
 
     /// Returns the leader's process id.
@@ -122,7 +127,8 @@ impl Process {
             tracing::error!(browser.pid = self.pid, "processes of a browser do not end even when killed");
         }
         self.over = true;
-        Finished { status, stderr_tail: self.stderr.last_words().await }
+        let out_of_memory = self.cgroup.take().is_some_and(|cgroup| cgroup.ran_out_of_memory());
+        Finished { status, stderr_tail: self.stderr.last_words().await, out_of_memory }
     }
 
     /// Kills the group and sees it out.

@@ -163,8 +163,10 @@ struct Parts {
 impl App {
     /// Puts the parts together and recovers what an earlier server left.
     pub async fn build(config: Config, data_dir: &Path, lifecycle: Lifecycle) -> anyhow::Result<Self> {
-        let browsers = BrowserSetup::find(&config);
-        let data_dir = DataDir::open(data_dir, browsers.run_as.is_some())?;
+        let mut browsers = BrowserSetup::find(&config);
+        browsers.confine(&config.chromium)?;
+        let stranger = browsers.users.stranger();
+        let data_dir = DataDir::open(data_dir, stranger.is_some())?;
         let data_dir = data_dir.with_root_key(config.root_key_file.clone());
         let lock = data_dir.lock()?;
         let db = data_dir.database().await?;
@@ -179,7 +181,7 @@ impl App {
             Profiles::new(db.clone(), data_dir.vault()?, config.profile.clone(), lifecycle.clone());
         let egress = Egress::new(config.egress.policy.clone());
         let exits = Exits::new(egress, config.egress.clone(), db.clone());
-        let work = WorkRoot::open(data_dir.path(), browsers.run_as)?;
+        let work = WorkRoot::open(data_dir.path(), stranger)?;
         let sessions = Sessions::new(
             db.clone(),
             profiles.clone(),

@@ -171,8 +171,10 @@ impl Drop for TestServer {
 fn configure(dir: &Path, options: &TestServerOptions) -> Result<Config> {
     let browser = fake_browser::install(dir, options.browser)?;
     let browser = browser.display();
-    let text =
-        format!("{}\n[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'\n", options.config);
+    let text = format!(
+        "{}\n[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'\nconfine = 'off'\n",
+        options.config
+    );
     let path = dir.join("roadstead.toml");
     std::fs::write(&path, text)?;
     Config::load(Some(&path))

@@ -8,10 +8,10 @@ mod check;
 mod doctor;
 mod exits;
 mod keys;
+mod logging;
 mod profiles;
 mod prune;
 
-use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,14 +19,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 use crate::app::DataDir;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
-
-/// What is logged when `RUST_LOG` says nothing: our own news, and only the troubles of the vault's library.
-const DEFAULT_LOG: &str = "info,rustic_core=warn";
 
 /// A self-hosted browser service: sessions, and profiles that are still logged in.
 #[derive(Debug, Parser)]
@@ -92,6 +88,10 @@ enum Command {
 
 /// Reads the arguments and runs the command.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == roadstead_browser::CONFINE) {
+        // The server starts its browsers this way. It is no command: nobody else has a use for it.
+        return roadstead_browser::run_launcher(std::env::args_os().skip(2)).into();
+    }
     let cli = Cli::parse();
     let serves = matches!(cli.command, Command::Serve { .. });
     if serves {
@@ -99,7 +99,7 @@ pub fn main() -> ExitCode {
     }
     // Whatever this process or a browser creates is for its owner alone, unless somebody says otherwise.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    start_logging();
+    logging::start();
     if serves {
         allow_many_files();
     }
@@ -197,12 +197,6 @@ fn print(line: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         written => written.context("failed to print"),
     }
-}
-
-fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
 #[expect(clippy::print_stderr, reason = "the command's last word to its user")]

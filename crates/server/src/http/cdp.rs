@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tracing::{Instrument as _, Span, warn};
 
-use super::cdp_access::{Access, AccessParams};
+use super::cdp_access::{Access, AccessParams, Opened};
 use super::client_address::ClientAddress;
 use super::error::Failure;
 use super::params::Params;
@@ -25,7 +25,6 @@ use crate::app::App;
 use crate::audit::{Action, Actor, Entry, Origin};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
-use crate::session::SessionHandle;
 use crate::session::request::SessionRequest;
 
 /// What a WebSocket may carry in one message: the protocol's limit, and room for what our id rewriting adds to it.
@@ -47,9 +46,7 @@ pub async fn connect(
         return Ok(welcome());
     }
     match params.check(&app, (&headers, address), None).await? {
-        Access::Session(session, caller) => {
-            attach(&app, session, &Client { address, caller }, Root::Browser, upgrade).await
-        }
+        Access::Session(opened) => attach(&app, opened, address, Root::Browser, upgrade).await,
         Access::Project(caller) => bring_session(&app, caller, upgrade).await,
     }
 }
@@ -63,8 +60,8 @@ pub async fn connect_browser(
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    let (session, caller) = params.require_session(&app, (&headers, address), Some(&id)).await?;
-    attach(&app, session, &Client { address, caller }, Root::Browser, upgrade).await
+    let opened = params.require_session(&app, (&headers, address), Some(&id)).await?;
+    attach(&app, opened, address, Root::Browser, upgrade).await
 }
 
 /// `GET /devtools/page/{target_id}`: one page of the session that the query names.
@@ -76,40 +73,25 @@ pub async fn connect_page(
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    let (session, caller) = params.require_session(&app, (&headers, address), None).await?;
-    attach(&app, session, &Client { address, caller }, Root::Target(target), upgrade).await
-}
-
-/// Who connects: from where, and with whose key if it is not the session's token.
-struct Client {
-    address: ClientAddress,
-    caller: Option<Caller>,
-}
-
-impl Client {
-    fn actor(&self, session: &SessionHandle) -> Actor {
-        match &self.caller {
-            Some(caller) => caller.actor(),
-            None => {
-                Actor { project: Some(session.project()), key: None, origin: Origin::Client(self.address.0) }
-            }
-        }
-    }
+    let opened = params.require_session(&app, (&headers, address), None).await?;
+    attach(&app, opened, address, Root::Target(target), upgrade).await
 }
 
 /// Connects a client to a running session. Nobody is connected who is not on record.
 async fn attach(
     app: &App,
-    session: SessionHandle,
-    client: &Client,
+    Opened { session, caller, .. }: Opened,
+    address: ClientAddress,
     root: Root,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
     let upgrade = require_upgrade(upgrade)?;
     let attachment = session.attach(root).await?;
+    let by_token = Actor { project: Some(session.project()), key: None, origin: Origin::Client(address.0) };
+    let actor = caller.map_or(by_token, |caller| caller.actor());
     let entry = Entry::of(Action::SessionAttach).in_session(session.id());
-    app.db().record(&client.actor(&session), &entry).await?;
-    let relay = Relay { session, attachment };
+    app.db().record(&actor, &entry).await?;
+    let relay = Relay { session, attachment, ping_every: app.config().server.ping_time() };
     let (tracker, span) = (app.tracker().clone(), Span::current());
     Ok(upgrade.on_upgrade(move |socket| tracker.track_future(relay.run(socket).instrument(span))))
 }
@@ -157,7 +139,8 @@ async fn own_session(
             let told = ready.send(Ok(()));
             // An upgrade that fails drops its end of the channel.
             if let (Ok(()), Ok(socket)) = (told, socket.await) {
-                Relay { session, attachment }.run(socket).await;
+                let ping_every = app.config().server.ping_time();
+                Relay { session, attachment, ping_every }.run(socket).await;
             }
         }
     }

@@ -8,7 +8,7 @@ use roadstead_api::ErrorResponse;
 use serde_json::{Value, json};
 
 use super::TAG_DEVTOOLS;
-use super::cdp_access::{Access, AccessParams};
+use super::cdp_access::{Access, AccessParams, Opened};
 use super::client_address::ClientAddress;
 use super::error::Failure;
 use super::origin::WebSocketOrigin;
@@ -27,6 +27,7 @@ const PROTOCOL_VERSION: &str = "1.3";
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Object),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
         (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
     )
 )]
@@ -37,8 +38,8 @@ pub async fn version(
     origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
 ) -> Result<Json<Value>, Failure> {
-    let session = match params.check(&app, (&headers, address), None).await? {
-        Access::Session(session, _) => session,
+    let Opened { session, ticket, .. } = match params.check(&app, (&headers, address), None).await? {
+        Access::Session(opened) => opened,
         Access::Project(_) => {
             let url = origin.new_session_url(params.api_key.as_deref());
             let browser = concat!("Roadstead/", env!("CARGO_PKG_VERSION"));
@@ -52,7 +53,7 @@ pub async fn version(
         "Browser": version.product,
         "Protocol-Version": version.protocol_version,
         "User-Agent": version.user_agent,
-        "webSocketDebuggerUrl": origin.browser_url(&session),
+        "webSocketDebuggerUrl": origin.browser_url(session.id(), &ticket),
     })))
 }
 
@@ -64,6 +65,7 @@ pub async fn version(
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Vec<Object>),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
         (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
     )
 )]
@@ -74,7 +76,7 @@ pub async fn list(
     origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
 ) -> Result<Json<Vec<Value>>, Failure> {
-    let (session, _) = params.require_session(&app, (&headers, address), None).await?;
+    let Opened { session, ticket, .. } = params.require_session(&app, (&headers, address), None).await?;
     let pages = session.pages().await?.into_iter().map(|page| {
         json!({
             "description": "",
@@ -82,7 +84,7 @@ pub async fn list(
             "title": page.title,
             "type": "page",
             "url": page.url,
-            "webSocketDebuggerUrl": origin.page_url(&session, &page.id),
+            "webSocketDebuggerUrl": origin.page_url(session.id(), &page.id, &ticket),
         })
     });
     Ok(Json(pages.collect()))
@@ -96,6 +98,7 @@ pub async fn list(
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Object),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
     )
 )]
 pub async fn protocol(

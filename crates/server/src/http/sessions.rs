@@ -11,15 +11,17 @@ use serde::Serialize;
 
 use super::body::OptionalBody;
 use super::error::Failure;
-use super::origin::WebSocketOrigin;
+use super::origin::{Ticket, WebSocketOrigin};
 use super::params::SessionPath;
 use super::rate_limit::RateLimitFields;
 use super::save_failed::SaveFailed;
-use super::{TAG_SESSIONS, session_request, session_view};
+use super::{TAG_SESSIONS, session_request, session_tokens, session_view};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::clock;
-use crate::error::SESSION_NOT_FOUND;
+use crate::error::{Result, SESSION_NOT_FOUND};
+use crate::session::SessionHandle;
+use crate::session::access::Scope;
 
 /// Start a session
 ///
@@ -51,8 +53,17 @@ pub async fn create_session(
     let left = app.limits().create(&caller)?;
     let request = session_request::read(body)?;
     let session = app.sessions().create(&caller, request).await?;
-    let (id, cdp_url) = (session.id(), origin.cdp_url(&session));
+    let (id, token) = (session.id(), first_token(&session)?);
+    let cdp_url = origin.cdp_url(id, &token);
     Ok((RateLimitFields(left), Json(Data::of(SessionCreated { id, session_id: id, cdp_url }))))
+}
+
+/// Returns the token of a new session's `cdp_url`: its first one, or one that is minted for it when it is token-only.
+fn first_token(session: &SessionHandle) -> Result<String> {
+    match session.access().first() {
+        Some(token) => Ok(token),
+        None => Ok(session.access().mint(&[Scope::Cdp], None)?.remove(0).secret),
+    }
 }
 
 /// Show a session
@@ -73,8 +84,11 @@ pub async fn get_session(
 ) -> Result<Json<Data<SessionDetails>>, Failure> {
     let record = app.sessions().record(caller.project, id).await?;
     let running = app.sessions().find(caller.project, id);
-    let cdp_url = running.map(|session| origin.cdp_url(&session));
-    Ok(Json(Data::of(session_view::details(record, cdp_url, clock::now()))))
+    let first = running.as_ref().and_then(|session| session.access().first());
+    let cdp_url = first.map(|token| origin.cdp_url(id, &token));
+    let tokens = running.and_then(|session| session.access().list());
+    let tokens = tokens.map(|tokens| tokens.into_iter().map(session_tokens::shown).collect());
+    Ok(Json(Data::of(session_view::details(record, cdp_url, tokens, clock::now()))))
 }
 
 /// End a session
@@ -134,8 +148,9 @@ pub async fn list_pages(
     SessionPath(id): SessionPath,
 ) -> Result<Json<Data<Items<SessionPageItem>>>, Failure> {
     let session = app.sessions().find(caller.project, id).ok_or(SESSION_NOT_FOUND)?;
+    let ticket = Ticket::for_key(&session, None);
     let pages = session.pages().await?.into_iter().map(|page| SessionPageItem {
-        cdp_url: origin.page_url(&session, &page.id),
+        cdp_url: origin.page_url(id, &page.id, &ticket),
         id: page.id,
         title: page.title,
         url: page.url,

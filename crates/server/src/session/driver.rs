@@ -17,6 +17,8 @@ use super::finish::Files;
 use super::handle::{Command, Running, SessionHandle, SessionState};
 use super::record::{EndReason, SessionStatus};
 use super::request::SessionRequest;
+use super::start::Started;
+use super::users::SessionUser;
 use super::way_out::WayOut;
 use super::work_dir::WorkDir;
 use super::{Asked, Context, Refusal, start};
@@ -57,6 +59,8 @@ pub(super) struct Live {
     pub(super) browser: Browser,
     pub(super) way_out: Arc<WayOut>,
     pub(super) admission: Admission,
+    /// The browser's: nobody else is given it meanwhile.
+    _user: SessionUser,
     deadline: Option<Instant>,
     idle_timeout: Option<Duration>,
 }
@@ -150,7 +154,7 @@ impl Driver {
         };
         let began = Instant::now();
         match self.bring_up(request, &admission, ready).await {
-            Ok((browser, way_out)) => {
+            Ok(Started { browser, way_out, user }) => {
                 let way_out = Arc::new(way_out);
                 self.publisher.send_replace(SessionState::Running(Running {
                     mux: browser.mux().clone(),
@@ -160,6 +164,7 @@ impl Driver {
                 Ok(Live {
                     browser,
                     way_out,
+                    _user: user,
                     admission,
                     deadline: request.max_duration.map(|limit| began + limit),
                     idle_timeout: request.idle_timeout,
@@ -192,7 +197,7 @@ impl Driver {
         request: &SessionRequest,
         admission: &Admission,
         ready: &mut oneshot::Sender<Result<SessionHandle, Refusal>>,
-    ) -> Result<(Browser, WayOut)> {
+    ) -> Result<Started> {
         tokio::select! {
             started = start::start(&self.context, &self.work, self.handle.id(), request, admission) => started,
             () = self.handle.end_requested() => {

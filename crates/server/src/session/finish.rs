@@ -46,6 +46,7 @@ impl Driver {
         if captured && exit.how == Ending::Closed && exit.status.success() {
             self.seal().await;
         }
+        let reason = if exit.out_of_memory { EndReason::OutOfMemory } else { reason };
         let save = Save {
             session: self.handle.id(),
             state_dir: self.work.state(),
@@ -125,12 +126,13 @@ fn verdict(reason: EndReason, exit: &Exit, receipts: &[Receipt]) -> (SessionStat
             Some(format!("The profile {:?} could not be saved.", failed.profile)),
         );
     }
-    if reason == EndReason::BrowserExited {
-        let saved = if receipts.is_empty() { "" } else { " What it had written by then was saved." };
-        return (
-            SessionStatus::Failed,
-            Some(format!("The browser ended by itself ({}).{saved}", exit.status)),
-        );
-    }
-    (SessionStatus::Completed, None)
+    let died = match reason {
+        EndReason::BrowserExited => format!("The browser ended by itself ({}).", exit.status),
+        EndReason::OutOfMemory => {
+            "The browser took more memory than chromium.max_memory_mib allows, and was killed.".to_owned()
+        }
+        _ => return (SessionStatus::Completed, None),
+    };
+    let saved = if receipts.is_empty() { "" } else { " What it had written by then was saved." };
+    (SessionStatus::Failed, Some(died + saved))
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use roadstead_api::{ProjectId, Receipt, SessionId};
 use roadstead_devtools::{AttachError, ClientReceiver, ClientSender, Mux, Root};
 use serde::Deserialize;
-use subtle::ConstantTimeEq as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::access::Access;
 use super::record::EndReason;
 use super::way_out::WayOut;
 use crate::audit::Actor;
@@ -69,7 +69,7 @@ pub struct SessionHandle(Arc<Shared>);
 struct Shared {
     id: SessionId,
     project: ProjectId,
-    token: String,
+    access: Access,
     end_requested: CancellationToken,
     /// Who asked first.
     ended_by: OnceLock<Actor>,
@@ -101,14 +101,14 @@ impl SessionHandle {
     pub(super) fn new(
         id: SessionId,
         project: ProjectId,
-        token: String,
+        access: Access,
         state: watch::Receiver<SessionState>,
         commands: mpsc::Sender<Command>,
     ) -> Self {
         Self(Arc::new(Shared {
             id,
             project,
-            token,
+            access,
             end_requested: CancellationToken::new(),
             ended_by: OnceLock::new(),
             commands,
@@ -134,14 +134,9 @@ impl SessionHandle {
         self.0.project
     }
 
-    /// Returns the secret that opens the session's DevTools endpoints. It lives as long as the session, in memory only.
-    pub fn token(&self) -> &str {
-        &self.0.token
-    }
-
-    /// Compares a token with the session's, in constant time.
-    pub fn opens_with(&self, token: &str) -> bool {
-        self.0.token.as_bytes().ct_eq(token.as_bytes()).into()
+    /// Returns the session's tokens. They live as long as it does, in memory only.
+    pub fn access(&self) -> &Access {
+        &self.0.access
     }
 
     /// Returns the state as it is now.

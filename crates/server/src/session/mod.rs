@@ -12,10 +12,12 @@
 //! on a watch channel. Everyone else holds a [`SessionHandle`], reads the channel, and may ask for the end. A client
 //! that hangs up changes nothing half-way.
 //!
-//! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), where its files are
-//! ([`work_dir`]) and how they are removed ([`shred`]), its way out to the network ([`way_out`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
+//! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
+//! out to the network ([`way_out`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
+pub mod access;
 mod admission;
 mod capture;
 mod checkpoint;
@@ -29,6 +31,7 @@ pub mod request;
 mod restore;
 mod shred;
 mod start;
+mod users;
 mod way_out;
 mod work_dir;
 
@@ -42,10 +45,12 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 pub use self::handle::{Attachment, PageInfo, Running, SessionHandle, SessionState};
-pub use self::start::BrowserSetup;
+pub use self::start::{BrowserSetup, walls};
+pub use self::users::Users;
 pub use self::way_out::WayOut;
 pub use self::work_dir::WorkRoot;
 
+use self::access::{Access, Scope};
 use self::admission::Places;
 use self::driver::Driver;
 use self::query::{SessionFilter, SessionPage, SessionQuery};
@@ -58,7 +63,6 @@ use crate::db::{Blocked, Db};
 use crate::error::{Error, Result, SESSION_UNREACHABLE};
 use crate::exits::Exits;
 use crate::exits::choice::{Choice, Wish};
-use crate::keys;
 use crate::lifecycle::Lifecycle;
 use crate::profile::Profiles;
 use crate::profile::news::Listener;
@@ -162,7 +166,7 @@ impl Sessions {
         let id = SessionId::random();
         let (publisher, state) = watch::channel(SessionState::Starting);
         let (commands, given) = mpsc::channel(COMMANDS);
-        let handle = SessionHandle::new(id, caller.project, keys::random_hex::<16>(), state, commands);
+        let handle = SessionHandle::new(id, caller.project, Access::new(request.token_only), state, commands);
         let (ready, started) = oneshot::channel();
         let driver = Driver::new(Arc::clone(&self.0), handle.clone(), publisher, given, place);
         let asked = Asked { caller: caller.clone(), request: request.clone(), way: way.clone() };
@@ -212,12 +216,12 @@ impl Sessions {
             .cloned()
     }
 
-    /// Returns the running session that a token opens.
-    pub fn find_by_token(&self, id: SessionId, token: &str) -> Option<SessionHandle> {
+    /// Returns the running session in which a token opens what needs `wanted`.
+    pub fn find_by_token(&self, id: SessionId, token: &str, wanted: Scope) -> Option<SessionHandle> {
         self.0
             .live()
             .get(&id)
-            .filter(|handle| handle.opens_with(token) && handle.running().is_some())
+            .filter(|handle| handle.access().opens(token, wanted) && handle.running().is_some())
             .cloned()
     }
 

@@ -14,3 +14,4 @@ mod profiles;
 mod revisions;
 mod sessions;
 mod system;
+mod walls;
