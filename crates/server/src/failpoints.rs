@@ -12,6 +12,7 @@
 //! | `save-row` | `return` fails the operation that publishes the row |
 //! | `save-row-stored` | the row is stored, the session's end is not |
 //! | `session-end-recorded` | the end is stored, the work dir is still there |
+//! | `files-moved` | a session's files, or a checkpoint's copy, are in the room where they are written over |
 //! | `checkpoint-frozen`, `checkpoint-copied` | the running browser is stopped; its files are copied |
 //! | `prune-rows-removed` | rows of old revisions are gone, their bytes are not |
 //! | `vault-delete`, `vault-delete-done` | before and after an object is removed |

@@ -23,7 +23,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// Edges of a session's life, from its start to its last receipt.
-const SAVE_EDGES: [&str; 9] = [
+const SAVE_EDGES: [&str; 10] = [
     "portable-written",
     "portable-renamed",
     "vault-get",
@@ -33,6 +33,7 @@ const SAVE_EDGES: [&str; 9] = [
     "save-row",
     "save-row-stored",
     "session-end-recorded",
+    "files-moved",
 ];
 /// Those of them where the operation can also fail.
 const FALLIBLE_EDGES: [&str; 3] = ["vault-get", "vault-put", "save-row"];

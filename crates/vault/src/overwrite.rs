@@ -11,7 +11,7 @@ use rustix::{
 };
 
 /// How much is written at once.
-const PIECE: [u8; 64 << 10] = [0; 64 << 10];
+static PIECE: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Writes zeros over everything that a file holds, and returns how many, on disk. Its length stays, and so do its holes, which
 /// hold nothing.

@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     since: Option<Timestamp>,
 }
 
-pub(super) async fn run(arguments: Arguments, data_dir: &DataDir) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(arguments: &Arguments, data_dir: &DataDir) -> anyhow::Result<ExitCode> {
     let db = data_dir.database().await?;
     let project = match &arguments.project {
         None => None,

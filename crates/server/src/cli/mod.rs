@@ -156,7 +156,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { listen, api_key } => serve(config, &cli.place, listen, api_key).await,
         Command::Doctor => doctor::run(&config, &cli.place.data_dir).await,
         Command::Keys(command) => keys::run(command, &data_dir(&cli.place)?).await,
-        Command::Audit(arguments) => audit::run(arguments, &data_dir(&cli.place)?).await,
+        Command::Audit(arguments) => audit::run(&arguments, &data_dir(&cli.place)?).await,
         Command::Profiles(command) => profiles::run(command, &config, &data_dir(&cli.place)?).await,
         Command::Exits(command) => exits::run(command, config.egress, &data_dir(&cli.place)?).await,
         Command::Prune { dry_run } => prune::run(&data_dir(&cli.place)?, &config, dry_run).await,

@@ -16,6 +16,7 @@ use super::error::Failure;
 use super::origin::WebSocketOrigin;
 use super::params::{SessionPath, session_id};
 use crate::app::App;
+use crate::audit::{Action, Entry};
 use crate::caller::Caller;
 use crate::error::{Error, Result, SESSION_NOT_FOUND};
 use crate::session::access::{NewToken, Scope, TokenInfo};
@@ -50,6 +51,11 @@ pub async fn create_session_tokens(
     let request: SessionTokensRequest = typed(&body)?;
     let lifetime = lifetime(request.expires_in_seconds)?;
     let minted = session.access().mint(&scopes(request.scopes.as_deref().unwrap_or_default())?, lifetime)?;
+    for token in &minted {
+        // Nobody is told a token that is not on record.
+        let entry = Entry::of(Action::TokenMint).in_session(id).on(token.info.id);
+        app.db().record(&caller.actor(), &entry.because(token.info.scope.as_str())).await?;
+    }
     let cdp = minted.iter().find(|token| token.info.scope == Scope::Cdp);
     Ok(Json(Data::of(SessionTokensCreated {
         cdp_url: cdp.map(|token| origin.cdp_url(id, &token.secret)),
@@ -77,9 +83,9 @@ pub async fn delete_session_token(
     TokenPath(id, token): TokenPath,
 ) -> Result<Json<Data<SuccessResponse>>, Failure> {
     let session = app.sessions().find(caller.project, id).ok_or(SESSION_NOT_FOUND)?;
-    if !session.access().revoke(&token) {
-        return Err(TOKEN_NOT_FOUND.into());
-    }
+    let revoked = session.access().revoke(&token).ok_or(TOKEN_NOT_FOUND)?;
+    let entry = Entry::of(Action::TokenRevoke).in_session(id).on(revoked);
+    app.db().record(&caller.actor(), &entry).await?;
     Ok(Json(Data::of(SuccessResponse::SUCCESS)))
 }
 

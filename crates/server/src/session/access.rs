@@ -140,14 +140,14 @@ impl Access {
         Ok(scopes.iter().map(|scope| tokens.add(*scope, lifetime)).collect())
     }
 
-    /// Revokes a token, by itself or by its id; tells whether there was one. Nobody is disconnected.
-    pub fn revoke(&self, token_or_id: &str) -> bool {
+    /// Revokes a token, by itself or by its id; tells its id if there was one. Nobody is disconnected.
+    pub fn revoke(&self, token_or_id: &str) -> Option<Uuid> {
         let mut tokens = self.tokens();
         tokens.minted.retain(Kept::lives);
         let digest = KeyDigest::of(token_or_id);
         let id = token_or_id.parse::<Uuid>().ok();
         let found = tokens.minted.iter().position(|kept| kept.digest.is(&digest) || Some(kept.info.id) == id);
-        found.map(|index| tokens.minted.swap_remove(index)).is_some()
+        found.map(|index| tokens.minted.swap_remove(index).info.id)
     }
 
     /// Lists the minted tokens; `None` while the session is not token-only.
@@ -218,9 +218,10 @@ mod tests {
     fn a_token_is_revoked_by_itself_or_by_its_id_and_once() {
         let access = Access::new(true);
         let (one, two) = (mint(&access, Scope::Cdp, None), mint(&access, Scope::Cdp, None));
-        assert!(access.revoke(&one.secret) && access.revoke(&two.info.id.to_string()));
+        assert_eq!(access.revoke(&one.secret), Some(one.info.id));
+        assert_eq!(access.revoke(&two.info.id.to_string()), Some(two.info.id));
         for token in [&one, &two] {
-            assert!(!access.opens(&token.secret, Scope::Cdp) && !access.revoke(&token.secret));
+            assert!(!access.opens(&token.secret, Scope::Cdp) && access.revoke(&token.secret).is_none());
         }
         // Nothing left is not the same as nothing yet: the session stays token-only.
         assert_eq!((access.first(), access.list()), (None, Some(Vec::new())));
@@ -232,7 +233,7 @@ mod tests {
         let token = mint(&access, Scope::Cdp, Some(Duration::from_secs(5)));
         assert!(token.info.expires_at.is_some() && access.opens(&token.secret, Scope::Cdp));
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert!(!access.opens(&token.secret, Scope::Cdp) && !access.revoke(&token.secret));
+        assert!(!access.opens(&token.secret, Scope::Cdp) && access.revoke(&token.secret).is_none());
         assert_eq!(access.list(), Some(Vec::new()));
     }
 

@@ -67,7 +67,10 @@ impl Shredder {
         let this = self.clone();
         let taken = tokio::task::spawn_blocking(move || this.move_in(&directory)).await;
         match taken.expect("moving a directory does not panic") {
-            Ok(()) => self.clear_from_the_side(),
+            Ok(()) => {
+                fail::fail_point!("files-moved");
+                self.clear_from_the_side();
+            }
             Err(problem) => error!(error = %problem, "failed to remove a session's files"),
         }
     }

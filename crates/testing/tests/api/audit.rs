@@ -88,6 +88,31 @@ async fn a_sessions_life_is_told_from_end_to_end() {
 }
 
 #[tokio::test]
+async fn tokens_are_told_by_their_ids() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let session = client.session(json!({})).await;
+    let path = format!("/v1/sessions/{}/tokens", session["id"].as_str().unwrap());
+    let minted = client.post(&path, json!({})).await.data();
+    let (id, secret) =
+        (minted["tokens"][0]["id"].as_str().unwrap(), minted["tokens"][0]["token"].as_str().unwrap());
+    client.delete(&format!("{path}/{secret}")).await.data();
+    let told = client.get("/v1/audit?limit=2").await;
+    let subjects: Vec<_> = told.data()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|item| {
+            (item["action"].as_str().unwrap().to_owned(), item["subject"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let of = |action: &str| (action.to_owned(), id.to_owned());
+    assert_eq!(subjects, [of("session.token_mint"), of("session.token_revoke")]);
+    assert!(!client.get("/v1/audit?limit=500").await.text.contains(secret));
+}
+
+#[tokio::test]
 async fn what_is_done_to_profiles_and_revisions_is_told() {
     let server = TestServer::start().await;
     let client = server.client();

@@ -1,5 +1,6 @@
 //! Ordering edges of secrets: a rotation of the root key that is cut off, and a deletion that is.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +78,7 @@ async fn require_destroyed(place: &Place, old: &str) -> Result<()> {
     ensure!(key_of(place)? != old, "the key is the old one");
     let kept = place.path().join("kept.key");
     std::fs::write(&kept, old)?;
+    std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o600))?;
     let arguments = ["check", "--root-key-file", kept.to_str().context("a path of ours")?];
     let (ended, printed) = place.command(&arguments, "").await?;
     ensure!(!ended.success() && printed.contains(&format!("{PROFILES} problems")), "{printed}");
