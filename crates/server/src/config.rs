@@ -243,6 +243,7 @@ mod tests {
             "[server]\npublic_url = \"x\"",
             "[server]\ntrusted_proxies = [\"x\"]",
             "[server]\nallowed_origins = [\"*\"]",
+            "[server]\nallowed_hosts = [\"box.lan:8700\"]",
             "[server]\nheader_seconds = 0",
             "[server]\nping_seconds = 100000",
             "[server]\nmax_connections = 0",

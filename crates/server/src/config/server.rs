@@ -67,6 +67,11 @@ impl ServerConfig {
                 anyhow::bail!("server.{name} must be between 1 and {MAX_SECONDS}");
             }
         }
+        if let Some(wrong) = self.allowed_hosts.iter().find(|host| host.contains([':', '/', '*'])) {
+            anyhow::bail!(
+                "server.allowed_hosts must have names without a port, box.lan for example, not {wrong:?}"
+            );
+        }
         if !(1..=MAX_CONNECTIONS).contains(&self.max_connections) {
             anyhow::bail!("server.max_connections must be between 1 and {MAX_CONNECTIONS}");
         }

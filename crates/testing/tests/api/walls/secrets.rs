@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::program;
+use super::{program, tls};
 use crate::cdp::PATIENCE;
 
 /// Secrets that the test sends, each in a place of its own; tokens that the server makes come on top.
@@ -31,7 +31,7 @@ const BASIC: &str = "basicBasicPassword0010";
 
 /// Sends bytes as they are and waits until the server has had enough.
 async fn raw(program: &Program, bytes: &str) {
-    let address = program.url().strip_prefix("http://").unwrap();
+    let (_, address) = program.url().split_once("://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -151,4 +151,23 @@ async fn the_log_tells_no_secret_at_any_level() {
         [API_KEY, WRONG_KEY, QUERY_KEY, TOKEN, PROXY_PASSWORD, BODY, COOKIE, MESSAGE, URL, DELETED, BASIC];
     secrets.extend(sent.map(str::to_owned));
     assert_tells_nothing(&dir.path().join("log"), &secrets);
+}
+
+/// Whoever speaks plain HTTP to a TLS port has sent its key in the clear already, and that is enough.
+#[tokio::test]
+async fn the_log_tells_nothing_of_a_handshake_that_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = tls::identity(dir.path()).signing_key.serialize_der();
+    let program = program(dir.path(), &tls::config(dir.path()), "trace").await;
+    raw(&program, &format!("GET /?token={TOKEN} HTTP/1.1\r\nhost: x\r\nanchor-api-key: {WRONG_KEY}\r\n\r\n"))
+        .await;
+    raw(&program, &format!("\u{16}\u{3}\u{1}\u{0}{TOKEN}")).await;
+    program.stop().await.unwrap();
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    assert_eq!(log.matches("a TLS handshake").count(), 2, "{log}");
+    let key = STANDARD.encode(key);
+    let secrets = [TOKEN, WRONG_KEY, API_KEY, &key[60..80]];
+    for form in secrets.iter().flat_map(|secret| forms(secret)) {
+        assert!(!log.contains(&form), "{form}");
+    }
 }

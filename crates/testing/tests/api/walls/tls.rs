@@ -29,7 +29,7 @@ use crate::cdp::PATIENCE;
 type Identity = CertifiedKey<KeyPair>;
 
 /// Writes a new certificate and its key into `dir`, and returns them.
-fn identity(dir: &Path) -> Identity {
+pub fn identity(dir: &Path) -> Identity {
     let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     write(&dir.join("cert.pem"), "CERTIFICATE", made.cert.der(), 0o644);
     write(&dir.join("key.pem"), "PRIVATE KEY", &made.signing_key.serialize_der(), 0o640);
@@ -46,7 +46,8 @@ fn write(path: &Path, label: &str, der: &[u8], mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-fn config(dir: &Path) -> String {
+/// The configuration that names them.
+pub fn config(dir: &Path) -> String {
     let dir = dir.display();
     format!(
         "[server]\nheader_seconds = 2\ntls = {{ certificate = '{dir}/cert.pem', key = '{dir}/key.pem' }}\n"
@@ -166,6 +167,18 @@ async fn wait_for(reached: impl Fn() -> bool) {
     }
 }
 
+/// Runs the doctor, and returns what it finds.
+async fn doctor(dir: &Path) -> String {
+    let output = tokio::process::Command::new(binary().unwrap())
+        .arg("doctor")
+        .arg("--config")
+        .arg(dir.join("roadstead.toml"))
+        .arg("--data-dir")
+        .arg(dir.join("data"))
+        .output();
+    String::from_utf8(timeout(PATIENCE, output).await.expect("it ends").unwrap().stdout).unwrap()
+}
+
 /// Starts a program that must not start, and returns what it says.
 async fn refused(dir: &Path) -> String {
     let file = dir.join("roadstead.toml");
@@ -195,7 +208,10 @@ async fn a_wrong_certificate_or_key_is_said_at_the_start() {
     let one = identity(dir.path());
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let said = refused(dir.path()).await;
-    assert!(said.contains("open to everybody (mode 0644): chmod o= ") && said.contains("key.pem"), "{said}");
+    let open = "open to everybody (mode 0644): chmod o= ";
+    assert!(said.contains(open) && said.contains("key.pem"), "{said}");
+    let found = doctor(dir.path()).await;
+    assert!(found.lines().any(|line| line.starts_with("wrong") && line.contains(open)), "{found}");
 
     identity(dir.path());
     write(&cert, "CERTIFICATE", one.cert.der(), 0o644);
