@@ -18,6 +18,9 @@ use crate::routes::{Asker, Owner, Routes};
 use crate::rules::{Decision, decide};
 use crate::scan::scan_object;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod bench;
+
 /// How much of clients' messages may wait for a browser that does not read, in KiB; then the clients wait.
 const WRITE_BUDGET_KIB: u32 = 32 << 10;
 /// How many events of ours a slow subscriber may be behind before it misses some.
@@ -109,8 +112,16 @@ impl Mux {
         from_browser: impl AsyncRead + Unpin + Send + 'static,
         to_browser: impl AsyncWrite + Unpin + Send + 'static,
     ) -> Self {
+        let (this, waiting) = Self::unstarted();
+        tokio::spawn(write_all(to_browser, waiting));
+        tokio::spawn(read_all(from_browser, Arc::downgrade(&this.0)));
+        this
+    }
+
+    /// Makes one without its two tasks; what is for the browser comes out of the receiver.
+    fn unstarted() -> (Self, mpsc::UnboundedReceiver<Outgoing>) {
         let (outgoing, waiting) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
+        let shared = Shared {
             routes: Mutex::default(),
             outgoing,
             budget: Arc::new(Semaphore::new(WRITE_BUDGET_KIB as usize)),
@@ -118,10 +129,8 @@ impl Mux {
             close_requested: watch::Sender::new(false),
             closed: watch::Sender::new(false),
             events: broadcast::Sender::new(EVENTS),
-        });
-        tokio::spawn(write_all(to_browser, waiting));
-        tokio::spawn(read_all(from_browser, Arc::downgrade(&shared)));
-        Self(shared)
+        };
+        (Self(Arc::new(shared)), waiting)
     }
 
     /// Attaches a client. Dropping the future attaches nobody, and leaves nothing.
