@@ -19,8 +19,19 @@ pub(super) type Member = (Vec<u8>, String);
 ///
 /// Chromium takes control characters in strings and the parser does not, so they are spaces here.
 pub(super) fn members(text: &[u8]) -> Option<Vec<Member>> {
-    let text: Vec<u8> = text.iter().map(|byte| (*byte).max(b' ')).collect();
+    let text = without_controls(text);
     serde_json::from_slice::<Members>(&text).ok().map(|members| members.0)
+}
+
+fn without_controls(text: &[u8]) -> Vec<u8> {
+    let (mut in_string, mut escaped) = (false, false);
+    let plain = |byte: &u8| {
+        let inside = in_string;
+        in_string ^= *byte == b'"' && !escaped;
+        escaped = inside && *byte == b'\\' && !escaped;
+        if inside { (*byte).max(b' ') } else { *byte }
+    };
+    text.iter().map(plain).collect()
 }
 
 /// Returns the values of a key.
@@ -113,6 +124,8 @@ mod tests {
         assert_eq!(values(&found, "a").collect::<Vec<_>>(), ["1", "[ {} ]"]);
         assert!(string(&found[2].1).is_some());
         assert_eq!((members(b"[]"), members(b"{\"a\":1,}")), (None, None));
+        assert_eq!(members(b"{\"a\tb\\\"\x01\":1\t}"), Some(vec![(b"a b\" ".to_vec(), "1".to_owned())]));
+        assert_eq!(members(b"{\"a\":1\x01}"), None);
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod cdp_access;
 mod cdp_json;
 mod error;
 mod exits;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod observe;
 mod openapi;
 mod origin;
