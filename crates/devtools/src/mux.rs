@@ -280,6 +280,7 @@ impl Mux {
 }
 
 const NOT_AN_OBJECT: &str = "Message must be an object";
+const OTHER_MEMBER: &str = "Message has property other than 'id', 'method', 'sessionId', 'params'";
 const TWICE: &str = "CBOR: duplicate map key";
 
 /// Checks that a client's message is one message. A NUL would end it on the pipe, and what follows it would be a message
@@ -327,6 +328,11 @@ fn judge(routes: &Routes, client: ClientId, text: &Bytes, found: Result<Outline,
     else {
         return error(None, -32600, "Message must have integer 'id' property", None);
     };
+    if let Some(other) = outline.other {
+        // Chromium reads no further: where the id comes later its answer has none, and would be nobody's here.
+        let read = outline.id.as_ref().is_some_and(|place| place.start < other);
+        return error(read.then_some(number), -32600, OTHER_MEMBER, None);
+    }
     let session = match &outline.session {
         None => None,
         Some(member) => match unquote(&text[member.value.clone()]) {
