@@ -1,0 +1,54 @@
+//! Every method that the browser says it has, without the parameters that it needs and with wrong ones, in a page and at the browser's root.
+//!
+//! Of the errors all is compared. Of the results only what they are made of: two browsers are not the same at one moment.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Map, Value, json};
+
+use crate::normal::shape;
+use crate::pair::Pair;
+use crate::script::{Step, next_id};
+
+/// Calls everything.
+pub async fn play(pair: &mut Pair) -> Result<()> {
+    let protocol = pair.protocol().await?;
+    let domains = protocol["domains"].as_array().context("the protocol has domains")?;
+    for session in [Some("page"), None] {
+        for domain in domains {
+            for command in domain["commands"].as_array().into_iter().flatten() {
+                let name = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let method = format!("{}.{}", name(&domain["domain"]), name(&command["name"]));
+                for params in wrong_params(command) {
+                    pair.play_step(&step(&method, &params, session), shape).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// None at all where one is required, and each of them with a type that it has not: nothing is done, so nothing can differ by chance.
+fn wrong_params(command: &Value) -> Vec<Value> {
+    let known: Vec<&Value> = command["parameters"].as_array().into_iter().flatten().collect();
+    let required = known.iter().any(|parameter| parameter["optional"] != true);
+    let mut all = Vec::new();
+    if required {
+        all.push(json!({}));
+    }
+    all.extend(known.iter().filter_map(|parameter| {
+        let wrong = if parameter["type"] == "string" { json!(5) } else { json!("wrong") };
+        let takes_text = parameter["$ref"].is_string();
+        let wrong = if takes_text { json!(true) } else { wrong };
+        let name = parameter["name"].as_str()?.to_owned();
+        Some(Value::Object(Map::from_iter([(name, wrong)])))
+    }));
+    all
+}
+
+fn step(method: &str, params: &Value, session: Option<&str>) -> Step {
+    let mut message = json!({"id": next_id(), "method": method, "params": params});
+    if let Some(session) = session {
+        message["sessionId"] = format!("{{{{{session}}}}}").into();
+    }
+    Step { name: method.to_owned(), client: 0, text: message.to_string(), keeps: Vec::new() }
+}

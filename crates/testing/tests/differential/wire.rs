@@ -1,0 +1,54 @@
+//! One client's WebSocket to a browser, the server's or the bare one's.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A connection.
+#[derive(Debug)]
+pub struct Wire(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Wire {
+    pub async fn open(url: &str) -> Result<Self> {
+        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+        let (socket, _) =
+            connect_async_with_config(url, Some(config), true).await.context("failed to connect")?;
+        Ok(Self(socket))
+    }
+
+    pub async fn say(&mut self, text: String) -> Result<()> {
+        Ok(self.0.send(Message::text(text)).await?)
+    }
+
+    /// Returns the next answer to `id`, or one without an id; events and late answers to others are passed over.
+    pub async fn answer(&mut self, id: Option<i64>) -> Result<Value> {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.context("no answer in time")? {
+                Some(Ok(Message::Text(text))) => {
+                    // Half a surrogate pair is nothing that Rust can hold.
+                    let message: Value =
+                        serde_json::from_str(&text).unwrap_or_else(|_| json!({"raw": text.replace(' ', "")}));
+                    let answered = message.get("id").and_then(Value::as_i64);
+                    let late = id.is_some() && answered.is_some() && answered != id;
+                    if message.get("method").is_none() && !late {
+                        return Ok(message);
+                    }
+                }
+                Some(Ok(Message::Close(frame))) => bail!("the connection was closed: {frame:?}"),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.into()),
+                None => bail!("the connection has ended"),
+            }
+        }
+    }
+}
