@@ -50,5 +50,5 @@ fn step(method: &str, params: &Value, session: Option<&str>) -> Step {
     if let Some(session) = session {
         message["sessionId"] = format!("{{{{{session}}}}}").into();
     }
-    Step { name: method.to_owned(), client: 0, text: message.to_string(), keeps: Vec::new() }
+    Step { name: format!("wrong: {method}"), client: 0, text: message.to_string(), keeps: Vec::new() }
 }

@@ -102,7 +102,7 @@ fn navigation(script: &mut Script) {
     let loaded = "new Promise(done => document.readyState == 'complete' ? done(1) : addEventListener('load', () => done(1)))";
     script.evaluate(loaded).evaluate("document.title");
     script.bare("Page.getFrameTree").keep("frame", "/result/frameTree/frame/id");
-    script.bare("Page.getNavigationHistory").bare("Page.getLayoutMetrics").bare("Page.getResourceTree");
+    script.bare("Page.getLayoutMetrics").bare("Page.getResourceTree");
     script
         .call("Page.navigate", &json!({"url": "http://"}))
         .call("Page.navigate", &json!({"url": "no-such-scheme:x"}));
@@ -293,10 +293,6 @@ fn others(script: &mut Script) {
         .bare("Console.enable");
     let authenticator = json!({"options": {"protocol": "ctap2", "transport": "usb"}});
     script.call("WebAuthn.addVirtualAuthenticator", &authenticator).bare("WebAuthn.disable");
-    script
-        .call("Tracing.getCategories", &json!({}))
-        .bare("Memory.getDOMCounters")
-        .bare("NoSuch.method")
-        .bare("Page.noSuch");
+    script.call("Tracing.getCategories", &json!({})).bare("NoSuch.method").bare("Page.noSuch");
     script.bare("no dot").bare("").bare(".").bare("Page.").bare("page.enable").bare("Runtime.evaluate ");
 }

@@ -28,6 +28,7 @@ const OWN: &[&str] = &[
     "stream",
     "targetId",
     "timestamp",
+    "title",
     "uniqueId",
     "wallTime",
 ];

@@ -133,7 +133,10 @@ impl Pair {
         if ours == bare {
             return;
         }
-        if let Some((wanted, _)) = WANTED.iter().find(|(wanted, _)| matches(wanted, name)) {
+        // A result is the same, or wrong.
+        let refused = ours.get("error").is_some();
+        let mut wanted = WANTED.iter().filter(|_| refused);
+        if let Some((wanted, _)) = wanted.find(|(wanted, _)| matches(wanted, name)) {
             self.needed.insert(wanted);
             return;
         }

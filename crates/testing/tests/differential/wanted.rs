@@ -1,15 +1,10 @@
 //! What is meant to differ, each with its reason. To refuse one more command, add it here: the test says so if it is missing,
-//! and if it is not needed any more.
+//! and if it is not needed any more. All that may differ is that something is refused here: a result is the same, or wrong.
 
 /// The method or the name of a case (with a star at its end, of all that begin so), and why the answers differ.
 pub const WANTED: &[(&str, &str)] = &[
     ("Target.exposeDevToolsProtocol", "it gives a page the whole protocol, past every rule"),
-    ("Target.setRemoteLocations", "full Chromium connects to them past its proxy"),
     ("a context with a proxy", "the session's proxy is the only way out"),
-    (
-        "Page.getNavigationHistory",
-        "entries are numbered over the browser, and a session's has had other pages",
-    ),
     ("}", WORDS),
     ("{\"a\":", WORDS),
     ("{\"a\":tru}", WORDS),
@@ -38,7 +33,14 @@ pub const WANTED: &[(&str, &str)] = &[
     ("of another: params that are a *", SESSION_FIRST),
     ("unknown: no method", SESSION_FIRST),
     ("unknown: params that are a *", SESSION_FIRST),
-    ("empty: *", "a session without a name is none here, and the root's there"),
+    ("wrong: Target.exposeDevToolsProtocol", "as the right ones"),
+    (
+        "wrong: Target.setRemoteLocations",
+        "full Chromium connects to them past its proxy, so it is refused whatever is in it",
+    ),
+    ("wrong: Target.createBrowserContext", "a proxy is refused whatever its type"),
+    ("wrong: Target.sendMessageToTarget", "what is not clear to us may be clear to Chromium"),
+    ("wrong: Tethering.*", "only a debugging port has it; over the pipe there is none"),
 ];
 
 const WORDS: &str = "not JSON, or not twice the same member: refused as well, with other words";
