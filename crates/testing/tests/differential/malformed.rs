@@ -178,5 +178,5 @@ fn depths(script: &mut Script) {
 }
 
 fn many_members() -> String {
-    (0..2000).map(|number| format!("\"m{number}\":{number},")).collect()
+    (0..2000).map(|number| format!("\"m{number}\":{number},")).collect::<Vec<_>>().concat()
 }
