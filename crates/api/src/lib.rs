@@ -1,5 +1,6 @@
 //! The wire: request and response types, ids and names of the HTTP API, with their serde and OpenAPI derives. No I/O.
 
+pub mod audit;
 pub mod envelope;
 pub mod exit;
 pub mod ids;
@@ -10,7 +11,9 @@ pub mod restore;
 pub mod revision;
 pub mod session;
 pub mod session_create;
+pub mod session_token;
 
+pub use audit::{AuditEntry, AuditKey, AuditPage};
 pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
 pub use exit::{Exit, ExitCheck};
 pub use ids::{ApiKeyId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};
@@ -26,3 +29,4 @@ pub use session::{
     SessionTagsChanged, SessionTagsRequest,
 };
 pub use session_create::{ProxyConfig, SessionCreateRequest};
+pub use session_token::{SessionToken, SessionTokenCreated, SessionTokensCreated, SessionTokensRequest};

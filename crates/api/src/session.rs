@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{ChangeStatus, ProjectId, Receipt, RestoreReport, SessionId};
+use crate::{ChangeStatus, ProjectId, Receipt, RestoreReport, SessionId, SessionToken};
 
 /// A session that was just started.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -36,7 +36,7 @@ pub struct SessionDetails {
     /// `starting`, `running`, `stopping`, `completed` or `failed`.
     #[schema(example = "running")]
     pub status: &'static str,
-    /// Why it ended: `requested`, `idle`, `deadline`, `browser_exited`, `node_lost` or `shutdown`.
+    /// Why it ended: `requested`, `idle`, `deadline`, `browser_exited`, `out_of_memory`, `node_lost` or `shutdown`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// A sentence on how it ended, where a word is not enough.
@@ -73,9 +73,12 @@ pub struct SessionDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
-    /// The WebSocket to its browser, while it runs.
+    /// The WebSocket to its browser, while it runs; absent once it is token-only, since tokens are shown only once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cdp_url: Option<String>,
+    /// Its scoped tokens, without their secrets, while it runs; absent when it is not token-only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_tokens: Option<Vec<SessionToken>>,
     /// Whether its browser has no window.
     pub headless: bool,
     /// Its browser's product and version, once known.
@@ -273,7 +276,8 @@ pub struct SessionPageItem {
     pub title: String,
     /// Its URL.
     pub url: String,
-    /// The WebSocket to this page alone. It carries the session's own token: treat it as a secret.
+    /// The WebSocket to this page alone. It carries the session's own token: treat it as a secret. That of a token-only session
+    /// carries none: add `&token=`, or send a key.
     pub cdp_url: String,
 }
 

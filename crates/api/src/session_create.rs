@@ -51,7 +51,7 @@ pub struct SessionConfig {
     pub live_view: Option<LiveViewConfig>,
     /// Payments by x402. Not implemented: true is refused with 501.
     pub x402: Option<bool>,
-    /// One token per kind of access. Not implemented: active is refused with 501.
+    /// Makes the session token-only from the start: `cdp_url` carries a scoped token, which can be revoked and is shown only once.
     #[serde(default, deserialize_with = "object::optional")]
     pub scoped_access: Option<Toggle>,
 }

@@ -121,6 +121,11 @@ impl Browser {
         let _alive = self.process.wait_within(PIPE_CLOSED_GRACE).await;
     }
 
+    /// Tells whether the kernel has killed it because its memory was used up. Known where it has a control group.
+    pub fn ran_out_of_memory(&self) -> bool {
+        self.process.ran_out_of_memory()
+    }
+
     /// Has every JavaScript dialog of every page dismissed from now on, for as long as the browser runs.
     pub async fn dismiss_dialogs(&self) -> Result<(), CallError> {
         crate::dialogs::dismiss_dialogs(&self.mux).await

@@ -68,10 +68,7 @@ impl Strays {
     /// Finds those that keep their crash database below a browser's home.
     pub(crate) fn of(home: &Path) -> Self {
         let database = [b"--database=", home.as_os_str().as_encoded_bytes(), b"/"].concat();
-        let found = process_ids().filter(|pid| {
-            let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            command_line.split(|byte| *byte == 0).any(|argument| argument.starts_with(&database))
-        });
+        let found = process_ids().filter(|pid| CommandLine::of(*pid).rests_of(&database).next().is_some());
         Self(
             found
                 .filter_map(|pid| Some((Pid::from_raw(i32::try_from(pid).ok()?)?, Stat::of(pid)?)))
@@ -125,6 +122,32 @@ pub(crate) fn process_ids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+/// `/proc/<pid>/cmdline`. A NUL is between arguments, or a space in a process that has renamed itself, as some versions of
+/// Chromium do.
+#[derive(Debug)]
+pub(crate) struct CommandLine(Vec<u8>);
+
+impl CommandLine {
+    /// Reads a running process's; empty when there is no such process.
+    pub(crate) fn of(pid: u32) -> Self {
+        Self(fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default())
+    }
+
+    /// Tells whether an argument is this one.
+    pub(crate) fn has(&self, argument: &[u8]) -> bool {
+        self.rests_of(argument).any(|rest| matches!(rest.first(), None | Some(0 | b' ')))
+    }
+
+    /// Returns what follows each place where an argument starts with this.
+    fn rests_of(&self, start: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let places =
+            self.0.windows(start.len()).enumerate().filter(move |(at, found)| {
+                *found == start && (*at == 0 || matches!(self.0[at - 1], 0 | b' '))
+            });
+        places.map(|(at, found)| &self.0[at + found.len()..])
+    }
+}
+
 /// What we need of `/proc/<pid>/stat` (proc_pid_stat(5)).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -176,6 +199,20 @@ mod tests {
         let expected = Stat { state: 'S', group: 2409, start_time: 99321 };
         assert_eq!(Stat::parse(text), Some(expected));
         assert_eq!(Stat::parse("nonsense"), None);
+    }
+
+    #[test]
+    fn arguments_are_found_also_when_a_process_has_renamed_itself() {
+        for line in [
+            &b"chromium\0--user-data-dir=/a b/c\0--x\0"[..],
+            b"chromium --user-data-dir=/a b/c --x",
+            b"--user-data-dir=/a b/c",
+        ] {
+            let line = CommandLine(line.to_vec());
+            assert!(line.has(b"--user-data-dir=/a b/c"), "{line:?}");
+            assert!(!line.has(b"--user-data-dir=/a b"), "{line:?}");
+            assert!(!line.has(b"user-data-dir=/a b/c"), "{line:?}");
+        }
     }
 
     #[test]

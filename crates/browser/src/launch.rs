@@ -14,6 +14,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::browser::BrowserVersion;
+use crate::confine::{CONFINE, Cgroup, Confinement, Order};
 use crate::environment::{TEMPORARY_DIR, environment};
 use crate::flags::plan_args;
 use crate::options::LaunchOptions;
@@ -101,8 +102,9 @@ pub(crate) async fn launch(options: &LaunchOptions) -> Result<Launched, LaunchEr
         .map_err(prepare_failed)?;
     let ours_and_theirs = Pipes::open().map_err(LaunchError::Prepare)?;
     let Pipes { to_browser, from_browser, commands, replies } = ours_and_theirs;
-    let mut command = command(options, commands, replies);
-    let spawned = Process::spawn(&mut command, &options.home);
+    let cgroup = make_cgroup(options).map_err(LaunchError::Prepare)?;
+    let mut command = command(options, cgroup.as_ref(), commands, replies).map_err(LaunchError::Prepare)?;
+    let spawned = Process::spawn(&mut command, &options.home, cgroup);
     // The command holds the browser's ends of the pipes: while ours stay open nobody sees the browser close them.
     drop(command);
     let process =
@@ -158,19 +160,51 @@ fn prepare_files(options: &LaunchOptions) -> io::Result<()> {
     Ok(())
 }
 
-fn command(options: &LaunchOptions, commands: OwnedFd, replies: OwnedFd) -> Command {
-    let mut command = Command::new(&options.executable);
+fn make_cgroup(options: &LaunchOptions) -> io::Result<Option<Cgroup>> {
+    let Some(Confinement { cgroups: Some(cgroups), limits, .. }) = &options.confinement else {
+        return Ok(None);
+    };
+    cgroups.create(&options.name, limits).map(Some)
+}
+
+fn command(
+    options: &LaunchOptions,
+    cgroup: Option<&Cgroup>,
+    commands: OwnedFd,
+    replies: OwnedFd,
+) -> io::Result<Command> {
+    let mut command = match &options.confinement {
+        Some(confinement) => confined(options, confinement, cgroup)?,
+        None => unconfined(options),
+    };
     command.args(plan_args(options)).current_dir(&options.home).env_clear().envs(environment(options));
-    if let Some(user) = options.run_as {
-        // The standard library drops the supplementary groups along with root.
-        command.uid(user.uid).gid(user.gid);
-    }
     command
         .fd_mappings(vec![
             FdMapping { parent_fd: commands, child_fd: COMMANDS_FD },
             FdMapping { parent_fd: replies, child_fd: REPLIES_FD },
         ])
         .expect("two different fds");
+    Ok(command)
+}
+
+/// A launcher, which builds the walls and becomes the browser.
+fn confined(
+    options: &LaunchOptions,
+    confinement: &Confinement,
+    cgroup: Option<&Cgroup>,
+) -> io::Result<Command> {
+    let order = Order::plan(options, confinement, cgroup.map(Cgroup::path));
+    let mut command = Command::new(&confinement.launcher);
+    command.arg(CONFINE).arg(order.to_argument()?).arg(&options.executable);
+    Ok(command)
+}
+
+fn unconfined(options: &LaunchOptions) -> Command {
+    let mut command = Command::new(&options.executable);
+    if let Some(user) = options.run_as {
+        // The standard library drops the supplementary groups along with root.
+        command.uid(user.uid).gid(user.gid);
+    }
     command
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
-use crate::group::{ProcessGroup, Stat, process_ids};
+use crate::group::{CommandLine, ProcessGroup, Stat, process_ids};
 
 /// How long a browser may take to notice that its pipe has closed, and to flush.
 const OWN_GRACE: Duration = Duration::from_secs(3);
@@ -48,11 +48,7 @@ pub fn find_leftover(user_data_dir: &Path) -> Option<(u32, u64)> {
     let named = [b"--user-data-dir=", user_data_dir.as_os_str().as_encoded_bytes()].concat();
     process_ids().find_map(|pid| {
         let stat = Stat::of(pid).filter(|stat| stat.is_leader(pid) && !stat.is_over())?;
-        let command_line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        command_line
-            .split(|byte| *byte == 0)
-            .any(|argument| argument == named)
-            .then_some((pid, stat.start_time))
+        CommandLine::of(pid).has(&named).then_some((pid, stat.start_time))
     })
 }
 

@@ -5,6 +5,7 @@
 
 mod browser;
 mod caches;
+mod confine;
 mod dialogs;
 mod environment;
 mod executable;
@@ -22,6 +23,9 @@ mod worthless;
 
 pub use browser::{Browser, BrowserVersion, Ending, Exit};
 pub use caches::{CACHES, Cache};
+pub use confine::{
+    CONFINE, Cgroups, Confinement, Landlock, LandlockSupport, Limits, landlock_support, run as run_launcher,
+};
 pub use executable::Executables;
 pub use launch::LaunchError;
 pub use leftover::{Leftover, end_leftover, find_leftover, process_start_time};

@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::confine::Confinement;
+
 /// One of the two Chromium builds. Both read and write the same profile format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Build {
@@ -23,7 +27,7 @@ pub struct Viewport {
 }
 
 /// An operating system user and group, by number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserId {
     /// The user.
     pub uid: u32,
@@ -60,6 +64,12 @@ pub struct LaunchOptions {
     pub sandbox: bool,
     /// The user that the browser runs as, if not ours. Needs a server that runs as root.
     pub run_as: Option<UserId>,
+    /// What its control group is called, where it has one: a session's id.
+    pub name: String,
+    /// Directories that it may read and write besides the user data dir and the home.
+    pub own_dirs: Vec<PathBuf>,
+    /// The walls around it. `None` for trials and tests: nothing but its user and its own sandbox.
+    pub confinement: Option<Confinement>,
     /// The proxy that all its traffic goes through, loopback included. `None` is the network itself, for trials and tests.
     pub proxy: Option<SocketAddr>,
     /// Whether full Chromium opens the tabs that were open when it last closed, with their history and session storage,

@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::confine::Cgroup;
 use crate::group::{ProcessGroup, Strays};
 use crate::stderr::StderrTail;
 
@@ -43,6 +44,8 @@ pub(crate) struct Process {
     group: ProcessGroup,
     home: PathBuf,
     stderr: StderrTail,
+    /// Removed, with whatever is left in it, when the process is seen out.
+    cgroup: Option<Cgroup>,
     /// Whether nothing of the group is left, so that its number may be somebody else's by now.
     over: bool,
 }
@@ -66,7 +69,7 @@ impl Process {
 
     /// Spawns a command as the leader of a new group, with its stderr drained. What leaves the group is known by having its
     /// files in `home`.
-    pub(crate) fn spawn(command: &mut Command, home: &Path) -> io::Result<Self> {
+    pub(crate) fn spawn(command: &mut Command, home: &Path, cgroup: Option<Cgroup>) -> io::Result<Self> {
         command
             .process_group(0)
             .stdin(Stdio::null())
@@ -77,12 +80,17 @@ impl Process {
         let pid = child.id().expect("a child that was not waited for has an id");
         let group = ProcessGroup::led_by(pid).expect("a child's id is not 0");
         let stderr = StderrTail::of(child.stderr.take().expect("stderr is piped"));
-        Ok(Self { child, pid, group, home: home.to_owned(), stderr, over: false })
+        Ok(Self { child, pid, group, home: home.to_owned(), stderr, cgroup, over: false })
     }
 
     /// Returns the leader's process id.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Tells whether the kernel has killed it because its memory was used up. Known where it has a control group.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::ran_out_of_memory)
     }
 
     /// Waits for the leader to end. Cancel-safe, and can be called again.
@@ -122,6 +130,7 @@ impl Process {
             tracing::error!(browser.pid = self.pid, "processes of a browser do not end even when killed");
         }
         self.over = true;
+        drop(self.cgroup.take());
         Finished { status, stderr_tail: self.stderr.last_words().await }
     }
 

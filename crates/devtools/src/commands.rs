@@ -38,8 +38,10 @@ impl Mux {
         self.call("Storage.setCookies", json!({"cookies": cookies}), limit).await.map(drop)
     }
 
-    /// Lets downloads of the default context go into a directory.
+    /// Lets downloads go into a directory: those of the default context at once, and all others that a client allows,
+    /// wherever it wants them.
     pub async fn set_download_behavior(&self, dir: &str, limit: Duration) -> Result<(), CallError> {
+        self.settle_downloads(dir);
         let params = json!({"behavior": "allow", "downloadPath": dir});
         self.call("Browser.setDownloadBehavior", params, limit).await.map(drop)
     }

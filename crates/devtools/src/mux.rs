@@ -1,6 +1,6 @@
 //! The multiplexer itself: a reader, a writer, and the tables between them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +15,7 @@ use crate::client::{Client, ClientId, EndReason, Pushed, Queue, SendError};
 use crate::message::{self, Outline, outline, to_browser, to_client, unquote};
 use crate::pipe::{MAX_COMMAND_BYTES, MessageReader, write_message};
 use crate::routes::{Asker, Owner, Routes};
-use crate::rules::{Decision, decide};
+use crate::rules::{Decision, decide, redirect_downloads};
 use crate::scan::scan_object;
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -98,6 +98,8 @@ struct Shared {
     close_requested: watch::Sender<bool>,
     closed: watch::Sender<bool>,
     events: broadcast::Sender<Event>,
+    /// Where every download goes, once that is settled.
+    downloads: OnceLock<String>,
 }
 
 /// A message on its way to the browser, with its share of the write budget.
@@ -129,6 +131,7 @@ impl Mux {
             close_requested: watch::Sender::new(false),
             closed: watch::Sender::new(false),
             events: broadcast::Sender::new(EVENTS),
+            downloads: OnceLock::new(),
         };
         (Self(Arc::new(shared)), waiting)
     }
@@ -205,6 +208,12 @@ impl Mux {
         }
     }
 
+    /// Has every download go into this directory from now on, whatever a client says. It is settled once.
+    pub(crate) fn settle_downloads(&self, dir: &str) {
+        // A second one would only be the same again.
+        let _settled = self.0.downloads.set(dir.to_owned());
+    }
+
     /// Subscribes to the events of the pipe's root and of the server's own CDP sessions, from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.0.events.subscribe()
@@ -236,7 +245,15 @@ impl Mux {
         // Rounded up: a flood of short messages is a flood as well.
         let kib = u32::try_from(text.len() >> 10).unwrap_or(u32::MAX).saturating_add(1).min(WRITE_BUDGET_KIB);
         let share = Some(Arc::clone(&self.0.budget).acquire_many_owned(kib).await.map_err(|_| SendError)?);
-        let found = check(&text).and_then(|()| outline(&text).map_err(|_| TWICE.to_owned()));
+        let read = |text: &Bytes| check(text).and_then(|()| outline(text).map_err(|_| TWICE.to_owned()));
+        let mut found = read(&text);
+        let mut text = text;
+        if let (Ok(outline), Some(dir)) = (&found, self.0.downloads.get())
+            && let Some(redirected) = redirect_downloads(&text, outline, dir)
+        {
+            text = redirected.into();
+            found = read(&text);
+        }
         let mut routes = self.routes();
         let (root, queue) = routes.client(client).ok_or(SendError)?;
         let (root, queue) = (root.to_owned(), Arc::clone(queue));

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::message::{Malformed, Outline, outline, unquote};
 use crate::scan::scan_object;
@@ -12,6 +13,9 @@ const OWN_PROXY: &str = "Browser contexts have no proxies of their own here: the
 const UNCLEAR: &str = "Invalid parameters: each is given once, and has its documented type";
 /// How many `Target.sendMessageToTarget` may be in one another.
 const MAX_NESTING: usize = 4;
+
+/// What a client is told that sets where downloads go in the older, nested form of the protocol.
+const NESTED_DOWNLOADS: &str = "Not supported here: set the download behavior in a flattened session";
 
 /// What becomes of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,27 @@ fn decide_context(text: &[u8]) -> Decision {
     }
 }
 
+/// Rewrites a command that says where downloads go: they go into the session's own directory, wherever the client wanted
+/// them. Clients name directories of their own machine, Playwright for each context that it makes, so a refusal would be the
+/// end of them. `None` when the command says no such thing.
+pub(crate) fn redirect_downloads(text: &[u8], outline: &Outline, dir: &str) -> Option<Vec<u8>> {
+    if !sets_downloads(&unquote(&text[outline.method.clone()?])?) {
+        return None;
+    }
+    // What Chromium finds malformed sets nothing.
+    let mut command: Value = serde_json::from_slice(text).ok()?;
+    let path = command.get_mut("params")?.get_mut("downloadPath")?;
+    if !path.is_string() {
+        return None;
+    }
+    *path = dir.into();
+    Some(command.to_string().into_bytes())
+}
+
+fn sets_downloads(method: &str) -> bool {
+    matches!(method, "Browser.setDownloadBehavior" | "Page.setDownloadBehavior")
+}
+
 fn decide_nested(text: &[u8], found: &Outline, level: usize) -> Decision {
     #[derive(Deserialize)]
     struct Wire {
@@ -67,6 +92,7 @@ fn decide_nested(text: &[u8], found: &Outline, level: usize) -> Decision {
         Some("Target.exposeDevToolsProtocol" | "Target.setRemoteLocations") => {
             Decision::Refuse("Not supported")
         }
+        Some(method) if level > 0 && sets_downloads(method) => Decision::Refuse(NESTED_DOWNLOADS),
         Some("Target.sendMessageToTarget") if level == MAX_NESTING => Decision::Refuse("Nested too deep"),
         Some("Target.sendMessageToTarget") => {
             let Ok(Wire { params: Params { message } }) = serde_json::from_slice(text) else {
@@ -99,6 +125,38 @@ mod tests {
     /// Wraps a command as the older, nested form of the protocol does.
     fn nested(text: &str) -> String {
         json!({"id": 1, "method": "Target.sendMessageToTarget", "params": {"message": text}}).to_string()
+    }
+
+    #[test]
+    fn downloads_go_into_their_own_directory_however_another_is_named() {
+        let redirected = |text: &str| {
+            let outline = outline(text.as_bytes()).unwrap();
+            let text = redirect_downloads(text.as_bytes(), &outline, "/own")?;
+            Some(serde_json::from_slice::<Value>(&text).unwrap())
+        };
+        for method in
+            ["Browser.setDownloadBehavior", "Page.setDownloadBehavior", r"Browser.set\u0044ownloadBehavior"]
+        {
+            for key in ["downloadPath", r"\u0064ownloadPath"] {
+                let text = format!(
+                    r#"{{"id": 7, "method": "{method}", "sessionId": "S", "params": {{"behavior": "allow", "{key}": "/etc"}}}}"#
+                );
+                let after = redirected(&text).unwrap();
+                assert_eq!(after["params"], json!({"behavior": "allow", "downloadPath": "/own"}), "{text}");
+                assert_eq!((&after["id"], &after["sessionId"]), (&json!(7), &json!("S")));
+                assert_eq!(decision(&nested(&text)), Decision::Refuse(NESTED_DOWNLOADS));
+            }
+        }
+        let twice = r#"{"id": 1, "method": "Page.setDownloadBehavior", "params": {"downloadPath": "/a", "downloadPath": "/b"}}"#;
+        assert_eq!(redirected(twice).unwrap()["params"], json!({"downloadPath": "/own"}));
+        for text in [
+            r#"{"id": 1, "method": "Browser.setDownloadBehavior", "params": {"behavior": "deny"}}"#,
+            r#"{"id": 1, "method": "Browser.setDownloadBehavior", "params": {"downloadPath": ["/etc"]}}"#,
+            r#"{"id": 1, "method": "Browser.setDownloadBehavior"}"#,
+            r#"{"id": 1, "method": "Page.navigate", "params": {"downloadPath": "/etc"}}"#,
+        ] {
+            assert_eq!(redirected(text), None, "{text}");
+        }
     }
 
     #[test]

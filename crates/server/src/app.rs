@@ -1,5 +1,6 @@
 //! The program's parts, put together. The only place that picks concrete backends.
 
+use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,14 +11,17 @@ use rustix::fs::{FlockOperation, flock};
 use tokio_util::task::TaskTracker;
 
 use roadstead_egress::Egress;
-use roadstead_vault::{RootKey, Vault};
+use roadstead_vault::{Rotation, Vault, VaultError, finish_rotation, rotate_root_key};
+use tracing::{info, warn};
 
+use crate::audit::{self, Origin};
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::Result;
 use crate::exits::Exits;
 use crate::lifecycle::Lifecycle;
+use crate::limits::Limits;
 use crate::profile::Profiles;
 use crate::session::{BrowserSetup, Sessions, WorkRoot};
 
@@ -28,6 +32,8 @@ const SECONDS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 #[derive(Clone, Debug)]
 pub struct DataDir {
     path: PathBuf,
+    /// Where the root key is, if not in the data dir.
+    root_key: Option<PathBuf>,
 }
 
 impl DataDir {
@@ -39,12 +45,18 @@ impl DataDir {
             .with_context(|| format!("failed to create the data directory {}", path.display()))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
             .with_context(|| format!("failed to close the data directory {} to others", path.display()))?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self::existing(path))
     }
 
     /// Names a data dir that exists already, as it is.
     pub fn existing(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), root_key: None }
+    }
+
+    /// Says where the root key is, if not in the data dir.
+    #[must_use]
+    pub fn with_root_key(self, root_key: Option<PathBuf>) -> Self {
+        Self { root_key, ..self }
     }
 
     /// Returns the directory's path.
@@ -77,12 +89,43 @@ impl DataDir {
         Db::open(&path).await
     }
 
-    /// Opens the vault on local disk, with the root key beside it.
+    /// Opens the vault on local disk, with its root key, which is made with it.
     pub fn vault(&self) -> anyhow::Result<Vault> {
-        let root_key = RootKey::load_or_create(&self.path.join("root.key"))?;
-        let path = self.path.join("vault");
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
-        Ok(Vault::local(&path, root_key)?)
+        Ok(Vault::open(&self.vault_path(), &self.root_key())?)
+    }
+
+    /// Returns where the vault is.
+    pub fn vault_path(&self) -> PathBuf {
+        self.path.join("vault")
+    }
+
+    /// Returns where the root key is.
+    pub fn root_key(&self) -> PathBuf {
+        self.root_key.clone().unwrap_or_else(|| self.path.join("root.key"))
+    }
+
+    /// Rotates the root key: to the one in the file `wanted`, or to a random one. Nobody may have the vault open.
+    pub async fn rotate_root_key(&self, wanted: Option<PathBuf>) -> anyhow::Result<Rotation> {
+        let (vault, key) = (self.vault_path(), self.root_key());
+        let rotated =
+            tokio::task::spawn_blocking(move || rotate_root_key(&vault, &key, wanted.as_deref())).await;
+        Ok(rotated.expect("rotating the root key does not panic")?)
+    }
+
+    /// Finishes a rotation of the root key that was interrupted. While a command has the vault open it is left for the next
+    /// start: until then both keys are known.
+    async fn finish_rotation(&self) -> anyhow::Result<Option<Rotation>> {
+        let (vault, key) = (self.vault_path(), self.root_key());
+        let finished = tokio::task::spawn_blocking(move || finish_rotation(&vault, &key)).await;
+        match finished.expect("rotating the root key does not panic") {
+            Err(VaultError::InUse) => {
+                warn!(
+                    "a rotation of the root key was interrupted, and a command uses the vault: the next start finishes it"
+                );
+                Ok(None)
+            }
+            finished => Ok(finished?),
+        }
     }
 }
 
@@ -109,6 +152,7 @@ struct Parts {
     sessions: Sessions,
     exits: Exits,
     profiles: Profiles,
+    limits: Limits,
     lifecycle: Lifecycle,
     metrics: PrometheusHandle,
     data_dir: DataDir,
@@ -119,15 +163,25 @@ struct Parts {
 impl App {
     /// Puts the parts together and recovers what an earlier server left.
     pub async fn build(config: Config, data_dir: &Path, lifecycle: Lifecycle) -> anyhow::Result<Self> {
-        let browsers = BrowserSetup::find(&config);
-        let data_dir = DataDir::open(data_dir, browsers.run_as.is_some())?;
+        let mut browsers = BrowserSetup::find(&config);
+        browsers.confine(&config.chromium)?;
+        let stranger = browsers.users.stranger();
+        let data_dir = DataDir::open(data_dir, stranger.is_some())?;
+        let data_dir = data_dir.with_root_key(config.root_key_file.clone());
         let lock = data_dir.lock()?;
         let db = data_dir.database().await?;
+        if let Some(rotation) = data_dir.finish_rotation().await? {
+            audit::root_key_rotated(&db, Origin::Server, rotation).await?;
+            info!(
+                repositories = rotation.rewrapped,
+                "finished a rotation of the root key that was interrupted"
+            );
+        }
         let profiles =
             Profiles::new(db.clone(), data_dir.vault()?, config.profile.clone(), lifecycle.clone());
         let egress = Egress::new(config.egress.policy.clone());
         let exits = Exits::new(egress, config.egress.clone(), db.clone());
-        let work = WorkRoot::open(data_dir.path(), browsers.run_as)?;
+        let work = WorkRoot::open(data_dir.path(), stranger)?;
         let sessions = Sessions::new(
             db.clone(),
             profiles.clone(),
@@ -139,7 +193,11 @@ impl App {
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;
         let metrics = recorder()?;
+        let retention = audit::keep(db.clone(), config.audit.keep_days, lifecycle.soft().clone());
+        lifecycle.tracker().spawn(retention);
+        let limits = Limits::new(&config.limits);
         Ok(Self(Arc::new(Parts {
+            limits,
             config,
             db,
             sessions,
@@ -177,6 +235,11 @@ impl App {
         &self.0.profiles
     }
 
+    /// Returns what counts how often callers do what.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
     /// Returns the metrics.
     pub fn metrics(&self) -> &PrometheusHandle {
         &self.0.metrics
@@ -192,9 +255,9 @@ impl App {
         self.0.lifecycle.tracker()
     }
 
-    /// Finds out whose key this is; a wrong key is [`crate::error::Error::Unauthenticated`].
-    pub async fn authenticate(&self, key: &str) -> Result<Caller> {
-        self.0.db.authenticate(key).await
+    /// Finds out whose key this is, which came from an address; a wrong key is [`crate::error::Error::Unauthenticated`].
+    pub async fn authenticate(&self, key: &str, address: IpAddr) -> Result<Caller> {
+        self.0.db.authenticate(key, address).await
     }
 
     /// Lists why a session cannot be started now; nothing when it can.

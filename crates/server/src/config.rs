@@ -4,10 +4,13 @@
 //! is silently ignored is worse than a server that does not start. The only secrets are the passwords of proxies: no `Debug` and
 //! no error tells them.
 
+mod chromium;
 mod egress;
 mod extra_arg;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod origin;
+mod server;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,13 +18,20 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
+pub use self::chromium::{ChromiumConfig, Confine, UserRange};
 pub use self::egress::{EgressConfig, ExitConfig};
 pub use self::extra_arg::ExtraArg;
+pub use self::origin::WebOrigin;
+pub use self::server::{PublicUrl, ServerConfig, TlsConfig, TrustedProxies};
 
 /// The whole configuration; every section has defaults, so an empty file is a valid one.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Where the root key is, if not in the data dir. Said by `--root-key-file`, never by the file: who reads the configuration
+    /// should not learn it.
+    #[serde(skip)]
+    pub root_key_file: Option<PathBuf>,
     /// How the server shows itself.
     pub server: ServerConfig,
     /// How many sessions, and how they end.
@@ -32,44 +42,39 @@ pub struct Config {
     pub profile: ProfileConfig,
     /// Where browsers may go, and over which exits.
     pub egress: EgressConfig,
+    /// How long the audit log is kept.
+    pub audit: AuditConfig,
+    /// How often callers may do what.
+    pub limits: LimitsConfig,
 }
 
-/// `[server]`
-#[derive(Clone, Debug, Default, Deserialize)]
+/// `[audit]`
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ServerConfig {
-    /// The URL under which clients reach this server, for `cdp_url`; by default each request's own `Host` is used.
-    pub public_url: Option<PublicUrl>,
+pub struct AuditConfig {
+    /// For how many days an entry is kept; at least 30.
+    pub keep_days: u32,
 }
 
-/// An `http` or `https` URL without a path, query or fragment.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct PublicUrl {
-    secure: bool,
-    authority: String,
-}
-
-impl PublicUrl {
-    /// Returns the matching WebSocket origin, `ws://host:port` or `wss://host:port`.
-    pub fn websocket_origin(&self) -> String {
-        format!("{}://{}", if self.secure { "wss" } else { "ws" }, self.authority)
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { keep_days: 365 }
     }
 }
 
-impl TryFrom<String> for PublicUrl {
-    type Error = String;
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// How many sessions a key may create in a minute; 0 is no limit.
+    pub creates_per_minute: u32,
+    /// How many wrong keys and tokens an address may come with in a minute; 0 is no limit.
+    pub failed_auth_per_minute: u32,
+}
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let wrong = || format!("public_url must look like https://browsers.example.com, not {text:?}");
-        let uri: http::Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(wrong());
-        };
-        if !matches!(scheme, "http" | "https") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(wrong());
-        }
-        Ok(Self { secure: scheme == "https", authority: authority.to_string() })
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { creates_per_minute: 600, failed_auth_per_minute: 30 }
     }
 }
 
@@ -85,11 +90,19 @@ pub struct SessionsConfig {
     pub start_seconds: u64,
     /// How long a browser may take to end by itself after `Browser.close`, in seconds; it flushes its cookies meanwhile.
     pub close_grace_seconds: u64,
+    /// Whether a session's files are written over before they are removed.
+    pub shred: bool,
 }
 
 impl Default for SessionsConfig {
     fn default() -> Self {
-        Self { max_concurrent: 50, queue_wait_seconds: 30, start_seconds: 30, close_grace_seconds: 10 }
+        Self {
+            max_concurrent: 50,
+            queue_wait_seconds: 30,
+            start_seconds: 30,
+            close_grace_seconds: 10,
+            shred: true,
+        }
     }
 }
 
@@ -119,45 +132,11 @@ impl Default for ProfileConfig {
     }
 }
 
-/// `[chromium]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ChromiumConfig {
-    /// Full Chromium's binary; found in the usual places when absent.
-    pub executable: Option<PathBuf>,
-    /// The headless shell's binary; found in the usual places when absent.
-    pub headless_shell: Option<PathBuf>,
-    /// Whether Chromium's own sandbox is on. Off means that a hostile page owns the browser's user.
-    pub sandbox: bool,
-    /// The X display for full Chromium, an Xvfb's `:99` for example; without one it runs with `--headless=new`.
-    pub display: Option<String>,
-    /// The unprivileged user that browsers run as when the server was started as root, by numeric id.
-    pub run_as_uid: u32,
-    /// That user's group, by numeric id.
-    pub run_as_gid: u32,
-    /// More arguments for every browser, after the server's own.
-    pub extra_args: Vec<ExtraArg>,
-}
-
-/// Debian's `nobody`.
-const NOBODY: u32 = 65534;
-
-impl Default for ChromiumConfig {
-    fn default() -> Self {
-        Self {
-            executable: None,
-            headless_shell: None,
-            sandbox: true,
-            display: None,
-            run_as_uid: NOBODY,
-            run_as_gid: NOBODY,
-            extra_args: Vec::new(),
-        }
-    }
-}
-
 /// The most sessions a configuration may allow: more is a typing error, or a machine we have not met.
 const MAX_CONCURRENT: usize = 100_000;
+
+/// The database itself refuses to forget anything sooner.
+const MIN_AUDIT_DAYS: u32 = 30;
 
 impl Config {
     /// Reads the file at `path`, or returns the defaults when there is none to read.
@@ -175,6 +154,7 @@ impl Config {
 
     fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).map_err(|error| readable(&error, text))?;
+        config.server.check()?;
         let sessions = &config.sessions;
         if !(1..=MAX_CONCURRENT).contains(&sessions.max_concurrent) {
             bail!("sessions.max_concurrent must be between 1 and {MAX_CONCURRENT}");
@@ -188,8 +168,9 @@ impl Config {
         if config.profile.max_bytes == Some(0) {
             bail!("profile.max_bytes must be at least 1; leave it out for no limit");
         }
-        if config.chromium.run_as_uid == 0 {
-            bail!("chromium.run_as_uid must not be 0: Chromium's sandbox does not work as root");
+        config.chromium.check()?;
+        if config.audit.keep_days < MIN_AUDIT_DAYS {
+            bail!("audit.keep_days must be at least {MIN_AUDIT_DAYS}");
         }
         Ok(config)
     }
@@ -244,13 +225,32 @@ mod tests {
             "[sessions]\nmax_concurrent = -1",
             "[sessions]\nstart_seconds = 0",
             "[chromium]\nrun_as_uid = 0",
+            "[chromium]\nrun_as_gid = 5",
+            "[chromium]\nsession_users = \"0-9\"",
+            "[chromium]\nsession_users = \"9-8\"",
+            "[chromium]\nsession_users = \"1000\"",
+            "[chromium]\nsession_users = \"1-4294967296\"",
+            "[chromium]\nconfine = \"maybe\"",
+            "[chromium]\nmax_tasks = 10",
+            "[chromium]\nmax_open_files = 10",
+            "[chromium]\nmax_memory_mib = 10",
+            "[chromium]\ncgroup = \"relative\"",
             "[profile]\nkeep_last = 0",
             "[profile]\nmax_bytes = 0",
             "[profile]\nkeep_days = -1",
+            "[audit]\nkeep_days = 29",
+            "[limits]\ncreates_per_minute = -1",
             "[chromium]\nextra_args = [\"--no-sandbox\"]",
             "[server]\npublic_url = \"ftp://x\"",
             "[server]\npublic_url = \"https://x/path\"",
             "[server]\npublic_url = \"x\"",
+            "[server]\ntrusted_proxies = [\"x\"]",
+            "[server]\nallowed_origins = [\"*\"]",
+            "[server]\nallowed_hosts = [\"box.lan:8700\"]",
+            "[server]\nheader_seconds = 0",
+            "[server]\nping_seconds = 100000",
+            "[server]\nmax_connections = 0",
+            "[server]\ntls = { certificate = \"x\" }",
         ] {
             assert!(Config::parse(text).is_err(), "{text}");
         }

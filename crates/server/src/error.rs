@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::limits::Quota;
+
 /// What went wrong, by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -34,6 +36,16 @@ pub enum Error {
     TooManySessions {
         /// The configured limit.
         limit: usize,
+        /// When a retry makes sense.
+        retry_after: Duration,
+    },
+    /// Too many in too short a time.
+    #[error("{what} Try again in {} s.", .retry_after.as_secs_f64().ceil())]
+    TooOften {
+        /// What is too much, in a sentence.
+        what: &'static str,
+        /// How many are allowed of what in which time.
+        quota: Quota,
         /// When a retry makes sense.
         retry_after: Duration,
     },

@@ -12,10 +12,16 @@
 //! | `save-row` | `return` fails the operation that publishes the row |
 //! | `save-row-stored` | the row is stored, the session's end is not |
 //! | `session-end-recorded` | the end is stored, the work dir is still there |
+//! | `files-moved` | a session's files, or a checkpoint's copy, are in the room where they are written over |
 //! | `checkpoint-frozen`, `checkpoint-copied` | the running browser is stopped; its files are copied |
 //! | `prune-rows-removed` | rows of old revisions are gone, their bytes are not |
 //! | `vault-delete`, `vault-delete-done` | before and after an object is removed |
 //! | `vault-get` | before an object is read whole |
+//! | `vault-key-overwritten` | a deleted repository's key is written over, its object is still there |
+//! | `rotate-new-key-stored` | the new root key is beside the old one |
+//! | `rotate-key-rewrapped` | one more repository's key is wrapped by the new root key |
+//! | `rotate-old-key-kept`, `rotate-key-replaced` | the old root key has a second name; the new one has its place |
+//! | `rotate-old-key-overwritten`, `rotate-old-key-destroyed` | the old root key is written over; its name is gone |
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

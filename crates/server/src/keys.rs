@@ -32,6 +32,11 @@ impl KeyDigest {
         hex(&self.0[16..])
     }
 
+    /// Compares two digests, in constant time.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+
     /// Compares the proving half with a stored one, in constant time.
     pub fn proves(&self, stored_proof: &str) -> bool {
         self.proof().as_bytes().ct_eq(stored_proof.as_bytes()).into()

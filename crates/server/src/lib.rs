@@ -6,6 +6,7 @@
 //! | room | what it does |
 //! | --- | --- |
 //! | [`cli`] | the program's commands, and what they print |
+//! | [`serving`] | connections, TLS, and what each may take |
 //! | [`http`] | every route, the API's envelopes, keys at the door, WebSockets |
 //! | [`session`] | one task per session owns a browser from its start to its last receipt |
 //! | [`exits`] | the ways out to the network, and whether each works |
@@ -13,11 +14,12 @@
 //! | [`db`] | who wins, what is known, in SQLite |
 //!
 //! Beside them: [`app`] puts the parts together, [`config`] reads the configuration, [`lifecycle`] stops the program,
-//! [`error`] is the one error, [`keys`] makes and recognises API keys, [`clock`] is the one wall clock. Below, each in a
+//! [`error`] is the one error, [`audit`] has the words of the audit log, [`limits`] counts what callers may do how often, [`keys`] makes and recognises API keys, [`clock`] is the one wall clock. Below, each in a
 //! crate of its own: `roadstead-browser` (one Chromium), `roadstead-egress` (the proxy that it goes through), `roadstead-devtools` (its pipe, for many clients),
 //! `roadstead-vault` (revisions' bytes) and `roadstead-api` (the wire's types).
 
 pub mod app;
+pub mod audit;
 pub mod caller;
 pub mod cli;
 pub mod clock;
@@ -32,20 +34,24 @@ pub mod fuzzing;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;
+pub mod limits;
 pub mod profile;
+pub mod serving;
 pub mod session;
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::app::App;
+use crate::audit::Origin;
 use crate::config::Config;
 use crate::db::NewKey;
 use crate::lifecycle::Lifecycle;
+use crate::serving::{Server, tls};
 
 /// The name of the project that the first key belongs to.
 pub const FIRST_PROJECT: &str = "default";
@@ -60,19 +66,15 @@ pub async fn run(
     first_key: Option<String>,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<()> {
+    let tls = config.server.tls.as_ref().map(tls::acceptor).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let app = App::build(config, data_dir, lifecycle.clone()).await?;
     ensure_key(&app, first_key).await?;
     let address = listener.local_addr().context("failed to read the listener's address")?;
     app.exits().refuse_always(address);
-    announce(address)?;
+    announce(scheme, address)?;
     info!(%address, data_dir = %app.data_dir().path().display(), "serving");
-    let listener = listener.tap_io(|stream| {
-        // DevTools is a conversation of small messages: waiting to fill a packet costs 40 ms each.
-        if let Err(error) = stream.set_nodelay(true) {
-            warn!(%error, "failed to set TCP_NODELAY");
-        }
-    });
-    let service = http::router(app.clone());
+    let server = Server::new(http::router(app.clone()), tls, &app.config().server);
     let drained = {
         let lifecycle = lifecycle.clone();
         async move {
@@ -80,9 +82,8 @@ pub async fn run(
             lifecycle.drained().await;
         }
     };
-    let server = axum::serve(listener, service).with_graceful_shutdown(drained);
     tokio::select! {
-        ended = server => ended.context("failed to serve")?,
+        () = server.run(listener, drained) => {}
         () = lifecycle.hard().cancelled() => {}
     }
     app.db().close().await;
@@ -91,10 +92,10 @@ pub async fn run(
 }
 
 /// Prints the one line that tells a caller where the server is.
-fn announce(address: std::net::SocketAddr) -> anyhow::Result<()> {
+fn announce(scheme: &str, address: SocketAddr) -> anyhow::Result<()> {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}")
+    writeln!(out, "listening on {scheme}://{address}")
         .and_then(|()| out.flush())
         .context("failed to print the ready line")
 }
@@ -114,7 +115,7 @@ async fn ensure_key(app: &App, given: Option<String>) -> anyhow::Result<()> {
         None if app.db().keys().await?.is_empty() => (keys::generate(), true),
         None => return Ok(()),
     };
-    app.db().add_key(NewKey { project: FIRST_PROJECT, name: "first", key: &key }).await?;
+    app.db().add_key(NewKey { project: FIRST_PROJECT, name: "first", key: &key }, Origin::Server).await?;
     if made {
         tell_key(&key);
     }

@@ -55,7 +55,13 @@ impl Page {
         self.call_in(None, method, params).await
     }
 
-    async fn call_in(&mut self, session: Option<String>, method: &str, params: Value) -> Result<Value> {
+    /// Returns the CDP session that the page is attached in; none over a page's own address.
+    pub fn cdp_session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// Calls a method in a CDP session, or around all of them.
+    pub async fn call_in(&mut self, session: Option<String>, method: &str, params: Value) -> Result<Value> {
         self.last_id += 1;
         let mut message = json!({"id": self.last_id, "method": method, "params": params});
         if let Some(session) = session {

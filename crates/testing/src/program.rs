@@ -38,6 +38,8 @@ pub struct ProgramOptions {
     pub log: Option<PathBuf>,
     /// Where strace(1) writes what the program does to files; it is not traced when absent.
     pub trace: Option<PathBuf>,
+    /// How much it logs: `RUST_LOG`; as the test itself when empty.
+    pub log_filter: String,
     /// What the program's failpoints do: `ROADSTEAD_FAILPOINTS`.
     pub failpoints: String,
 }
@@ -80,7 +82,11 @@ impl Program {
             Some(path) => std::fs::OpenOptions::new().create(true).append(true).open(path)?.into(),
             None => Stdio::inherit(),
         };
-        let mut child = command(options)?
+        let mut command = command(options)?;
+        if !options.log_filter.is_empty() {
+            command.env("RUST_LOG", &options.log_filter);
+        }
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .arg("--data-dir")
             .arg(data_dir)

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::Result;
+use roadstead_server::audit::Origin;
 use roadstead_server::config::Config;
 use roadstead_server::db::{Db, NewKey};
 use roadstead_server::lifecycle::Lifecycle;
@@ -103,7 +104,9 @@ impl TestServer {
         let key = "sk-ffffffffffffffffffffffffffffffff";
         let db =
             Db::open(&self.data_dir().join("roadstead.db")).await.expect("the server's database opens twice");
-        db.add_key(NewKey { project: "other", name: "other's", key }).await.expect("a new key");
+        db.add_key(NewKey { project: "other", name: "other's", key }, Origin::CommandLine)
+            .await
+            .expect("a new key");
         db.close().await;
         Client::new(self.address, Some(key))
     }
@@ -168,8 +171,10 @@ impl Drop for TestServer {
 fn configure(dir: &Path, options: &TestServerOptions) -> Result<Config> {
     let browser = fake_browser::install(dir, options.browser)?;
     let browser = browser.display();
-    let text =
-        format!("{}\n[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'\n", options.config);
+    let text = format!(
+        "{}\n[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'\nconfine = 'off'\n",
+        options.config
+    );
     let path = dir.join("roadstead.toml");
     std::fs::write(&path, text)?;
     Config::load(Some(&path))

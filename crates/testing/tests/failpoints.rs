@@ -4,6 +4,9 @@
 //! The edges are those of the table in the server's `failpoints.rs`; one without a case here fails a test. Most run the fake
 //! browser, which is quick; those that depend on what a browser does run a real one.
 
+#[path = "failpoints/secrets.rs"]
+mod secrets;
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -20,7 +23,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// Edges of a session's life, from its start to its last receipt.
-const SAVE_EDGES: [&str; 9] = [
+const SAVE_EDGES: [&str; 10] = [
     "portable-written",
     "portable-renamed",
     "vault-get",
@@ -30,6 +33,7 @@ const SAVE_EDGES: [&str; 9] = [
     "save-row",
     "save-row-stored",
     "session-end-recorded",
+    "files-moved",
 ];
 /// Those of them where the operation can also fail.
 const FALLIBLE_EDGES: [&str; 3] = ["vault-get", "vault-put", "save-row"];
@@ -412,8 +416,14 @@ fn every_edge_of_the_table_and_of_the_code_has_a_case() {
     let rows = table.lines().filter_map(|line| line.strip_prefix("//! | `")?.split(" | ").next());
     let named: BTreeSet<_> =
         rows.flat_map(|names| names.split(", ")).map(|name| name.trim_matches('`').to_owned()).collect();
-    let cases: BTreeSet<_> =
-        [&SAVE_EDGES[..], &CHECKPOINT_EDGES, &PRUNE_EDGES].concat().into_iter().map(str::to_owned).collect();
+    let cases = [
+        &SAVE_EDGES[..],
+        &CHECKPOINT_EDGES,
+        &PRUNE_EDGES,
+        &secrets::ROTATION_EDGES,
+        &secrets::DELETION_EDGES,
+    ];
+    let cases: BTreeSet<_> = cases.concat().into_iter().map(str::to_owned).collect();
     assert_eq!(named, cases, "the table, and the cases here");
     assert_eq!(edges_in_code(), cases, "the code, and the cases here");
 }

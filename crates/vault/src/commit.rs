@@ -111,7 +111,7 @@ mod tests {
     fn a_directory_with_an_unreadable_file_makes_no_snapshot() {
         let store = Store::new(Arc::new(InMemory::new()), Bridge::Direct);
         let id = RepositoryId::random();
-        let access = Access { store: &store, root_key: &RootKey::from_bytes([1; 32]), id, cache: None };
+        let access = Access { store: &store, keys: &RootKey::from_bytes([1; 32]).into(), id, cache: None };
         access.create().unwrap();
         let from = tempfile::tempdir().unwrap();
         std::fs::write(from.path().join("good"), "good").unwrap();

@@ -22,6 +22,18 @@ pub enum VaultError {
         /// What is wrong, and what to do about it.
         reason: String,
     },
+    /// The vault holds repositories and their root key is not where it should be. No other key opens them, so none is made.
+    #[error(
+        "open the vault: there is no root key {}, and no other opens the profiles that are here; restore it from a backup, or say where it is with --root-key-file or ROADSTEAD_ROOT_KEY_FILE",
+        .0.display()
+    )]
+    RootKeyMissing(PathBuf),
+    /// The vault is open elsewhere, so its root key cannot be rotated.
+    #[error("rotate the root key: a roadstead server or command uses the vault; stop it and try again")]
+    InUse,
+    /// The root key is being rotated, so the vault cannot be opened.
+    #[error("open the vault: its root key is being rotated; try again when that is done")]
+    Rotating,
     /// No such repository, or its key is gone: it was deleted.
     #[error("find repository {0}")]
     NoSuchRepository(RepositoryId),

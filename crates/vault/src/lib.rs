@@ -13,6 +13,8 @@
 //! - Damage costs only what needs the damaged object: every other snapshot of the repository still checks out, [`Vault::check`]
 //!   says which is hurt and where, and a commit stores again what an index that was lost had named.
 //! - After [`Vault::delete`] the bytes are unreadable even to someone who kept a copy of them and has the root key.
+//! - A [rotation](rotate_root_key) of the root key touches no contents. Cut off at any point, it leaves every repository
+//!   open to whoever opens the vault, and the next one goes on.
 //! - While a [`Hold`] lives no snapshot of its repository is removed; while a [`Closed`] lives nobody else commits, checks out or
 //!   prunes. On a local vault that holds between processes too, and ends with its holder, however it ends.
 //! - A prune removes nothing unless all that is kept can be read. Cut off at any point, it leaves every kept snapshot whole, and
@@ -41,10 +43,14 @@ mod layout;
 mod links;
 mod locks;
 mod omissions;
+mod open_lock;
+mod overwrite;
 mod prune;
 mod repository;
 mod repository_key;
 mod root_key;
+mod root_keys;
+mod rotation;
 mod source;
 mod spread;
 mod store;
@@ -56,7 +62,10 @@ pub use closed::{Closed, Hold};
 pub use counts::ObjectCounts;
 pub use error::VaultError;
 pub use ids::{InvalidId, RepositoryId, SnapshotId};
+pub use overwrite::overwrite;
 pub use prune::{PrunePlan, PruneReport};
 pub use root_key::RootKey;
+pub use root_keys::has_root_key;
+pub use rotation::{Rotation, finish_rotation, rotate_root_key};
 pub use spread::spread_subdirectories;
 pub use vault::{CheckReport, CheckoutReport, CommitOptions, CommitReport, Problem, SnapshotInfo, Vault};

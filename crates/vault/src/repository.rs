@@ -16,8 +16,8 @@ use rustic_core::{
 };
 
 use crate::{
-    RepositoryId, RootKey, SnapshotId, VaultError, adapter::Adapter, cache::ObjectCache, layout,
-    omissions::Omissions, repository_key, store::Store,
+    RepositoryId, SnapshotId, VaultError, adapter::Adapter, cache::ObjectCache, layout, omissions::Omissions,
+    root_keys::RootKeys, store::Store,
 };
 
 /// Sizes are chosen for a small server: a commit holds a handful of chunks and packs in memory at once. They are written into
@@ -40,7 +40,7 @@ const COMPRESSION: i32 = 1;
 /// Everything an operation needs to reach one repository.
 pub(crate) struct Access<'a> {
     pub store: &'a Store,
-    pub root_key: &'a RootKey,
+    pub keys: &'a RootKeys,
     pub id: RepositoryId,
     pub cache: Option<Arc<ObjectCache>>,
 }
@@ -190,7 +190,7 @@ impl Access<'_> {
     /// Reads the key object each time, so that a repository deleted elsewhere is gone here too.
     pub(crate) fn require_key(&self) -> Result<MasterKey, VaultError> {
         match self.store.get(&layout::key_object(self.id)) {
-            Ok(object) => repository_key::unwrap(self.root_key, self.id, &object),
+            Ok(object) => self.keys.unwrap(self.id, &object),
             Err(object_store::Error::NotFound { .. }) => Err(VaultError::NoSuchRepository(self.id)),
             Err(source) => Err(VaultError::Store { action: "read the key object", source }),
         }
@@ -199,7 +199,7 @@ impl Access<'_> {
     /// Writes the key before anything that is encrypted with it. Of two makers at once the first one's key counts.
     fn create_key(&self) -> Result<MasterKey, VaultError> {
         let key = MasterKey::new();
-        let object = Bytes::from(repository_key::wrap(self.root_key, self.id, &key));
+        let object = Bytes::from(self.keys.wrap(self.id, &key));
         match self.store.put(&layout::key_object(self.id), PutPayload::from(object), PutMode::Create) {
             Ok(()) => Ok(key),
             Err(object_store::Error::AlreadyExists { .. }) => self.require_key(),

@@ -1,19 +1,20 @@
 //! The server's root key: the one secret that every repository's key is wrapped by.
 //!
-//! Responsible for the file it lives in. Not for wrapping: that is `repository_key`.
+//! Responsible for the file it lives in. Not for wrapping: that is `repository_key`; nor for changing it: that is `rotation`.
 
 use std::{
     fmt,
-    fs::{File, OpenOptions},
+    fs::{File, Metadata, OpenOptions},
     io::{ErrorKind, Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use chacha20poly1305::aead::{OsRng, rand_core::RngCore};
+use rustix::{fs::OFlags, process::geteuid};
 use zeroize::Zeroizing;
 
-use crate::VaultError;
+use crate::{VaultError, rotation::flags};
 
 const KEY_BYTES: usize = 32;
 
@@ -30,28 +31,36 @@ impl RootKey {
     /// Reads the key from `path`, or makes one there when the file does not exist.
     ///
     /// The file holds 64 hexadecimal digits and a line feed, has mode 0600 and is on disk before this returns. Of several
-    /// processes that start at once, one makes the key and all use it. A file that the group or others may touch is refused.
+    /// processes that start at once, one makes the key and all use it. A file that somebody else may touch is refused.
     pub fn load_or_create(path: &Path) -> Result<Self, VaultError> {
         match Self::load(path) {
             Err(VaultError::File { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                Self::create(path)?;
+                Self::random()?.save(path)?;
                 Self::load(path)
             }
             loaded => loaded,
         }
     }
 
-    fn load(path: &Path) -> Result<Self, VaultError> {
+    /// Makes a key out of the operating system's randomness.
+    pub(crate) fn random() -> Result<Self, VaultError> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        let drawn = OsRng.try_fill_bytes(&mut *key);
+        drawn.map_err(|error| VaultError::Aborted(format!("no random bytes: {error}")))?;
+        Ok(Self(key))
+    }
+
+    /// Reads the key from a file. A link is followed: what counts is who may touch what it leads to.
+    pub(crate) fn load(path: &Path) -> Result<Self, VaultError> {
         let failed = |source| VaultError::file("open root key", path, source);
         let unusable = |reason: String| VaultError::RootKey { path: path.to_owned(), reason };
 
-        let file = File::open(path).map_err(failed)?;
-        let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(unusable(format!(
-                "its mode is {mode:04o}, so others may read it; run: chmod 600 {}",
-                path.display()
-            )));
+        // Opening a pipe would wait for its other end.
+        let file = OpenOptions::new().read(true).custom_flags(flags(OFlags::NONBLOCK)).open(path);
+        let file = file.map_err(failed)?;
+        let found = file.metadata().map_err(failed)?;
+        if let Some(reason) = objection(path, &found) {
+            return Err(unusable(reason));
         }
         let mut text = Zeroizing::new(String::new());
         let limit = 2 * KEY_BYTES as u64 + 2;
@@ -63,13 +72,13 @@ impl RootKey {
     }
 
     /// Links a complete, synced file into place, so nobody ever reads half a key, and an existing key is never replaced.
-    fn create(path: &Path) -> Result<(), VaultError> {
+    pub(crate) fn save(&self, path: &Path) -> Result<(), VaultError> {
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
         let draft = directory.join(format!(".root-key-{}", uuid::Uuid::new_v4()));
-        let made = write_draft(&draft).and_then(|()| match std::fs::hard_link(&draft, path) {
+        let made = self.write_draft(&draft).and_then(|()| match std::fs::hard_link(&draft, path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
             _ => Ok(()),
         });
@@ -79,6 +88,19 @@ impl RootKey {
         };
         let synced = made.and(removed).and_then(|()| File::open(&directory)?.sync_all());
         synced.map_err(|source| VaultError::file("create root key", path, source))
+    }
+
+    fn write_draft(&self, path: &Path) -> std::io::Result<()> {
+        let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES + 1));
+        for byte in self.bytes() {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(digit), 16).expect("four bits are one digit"));
+            }
+        }
+        text.push('\n');
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
     }
 
     pub(crate) fn bytes(&self) -> &[u8; KEY_BYTES] {
@@ -92,19 +114,23 @@ impl fmt::Debug for RootKey {
     }
 }
 
-fn write_draft(path: &Path) -> std::io::Result<()> {
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    OsRng.try_fill_bytes(&mut *key).map_err(|error| std::io::Error::other(error.to_string()))?;
-    let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES + 1));
-    for byte in &*key {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).expect("four bits are one digit"));
-        }
+/// Says why a file cannot hold the root key, and how to mend that: it is no file, or somebody else may touch it.
+fn objection(path: &Path, found: &Metadata) -> Option<String> {
+    if !found.is_file() {
+        return Some("it is not a regular file; name one with --root-key-file".to_owned());
     }
-    text.push('\n');
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    let (us, owner) = (geteuid().as_raw(), found.uid());
+    // Root may look after a data directory that is another user's, key and all.
+    let neighbour = || path.parent().and_then(|parent| parent.metadata().ok()).map(|parent| parent.uid());
+    if owner != us && owner != 0 && !(us == 0 && neighbour() == Some(owner)) {
+        return Some(format!(
+            "it belongs to user {owner}, who may read it; run: chown {us} {}",
+            path.display()
+        ));
+    }
+    let mode = found.permissions().mode() & 0o7777;
+    (mode & 0o077 != 0)
+        .then(|| format!("its mode is {mode:04o}, so others may read it; run: chmod 600 {}", path.display()))
 }
 
 fn decode(text: &str) -> Option<[u8; KEY_BYTES]> {
@@ -148,6 +174,44 @@ mod tests {
             let message = RootKey::load_or_create(&path).unwrap_err().to_string();
             assert!(message.contains(&format!("chmod 600 {}", path.display())), "{message}");
         }
+    }
+
+    #[test]
+    fn what_is_not_a_file_is_refused_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        for path in [directory.path(), &pipe] {
+            let message = RootKey::load_or_create(path).unwrap_err().to_string();
+            assert!(message.contains("not a regular file"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_as_good_as_what_it_leads_to_and_none_is_followed_to_make_a_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, link) = (directory.path().join("root.key"), directory.path().join("link"));
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(RootKey::load_or_create(&link).is_err());
+        assert!(!path.exists());
+        let key = RootKey::load_or_create(&path).unwrap();
+        assert_eq!(RootKey::load_or_create(&link).unwrap().bytes(), key.bytes());
+    }
+
+    #[test]
+    fn a_key_of_another_user_is_refused() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("root.key");
+        RootKey::load_or_create(&path).unwrap();
+        std::os::unix::fs::chown(&path, Some(4_000_000), None).unwrap();
+        let message = RootKey::load_or_create(&path).unwrap_err().to_string();
+        assert!(message.contains("chown 0"), "{message}");
+        std::os::unix::fs::chown(directory.path(), Some(4_000_000), None).unwrap();
+        RootKey::load_or_create(&path).expect("root looks after another user's data directory");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use object_store::{
 };
 use tokio::runtime::Handle;
 
-use crate::directory_lock::sync_parent;
+use crate::{directory_lock::sync_parent, overwrite::overwrite};
 
 /// How a blocking thread waits for the store.
 #[derive(Clone)]
@@ -75,6 +75,38 @@ impl Store {
         self.wait(self.objects.delete(path))?;
         fail::fail_point!("vault-delete-done");
         Ok(())
+    }
+
+    /// Deletes an object so that its bytes are gone from a local disk too, as far as the file system writes in place.
+    pub(crate) fn destroy(&self, path: &Path) -> Result<()> {
+        if let Some(file) = self.open_file(path) {
+            overwrite(&file)
+                .map_err(|error| on_directory(&self.file_of(path).unwrap_or_default(), &error))?;
+            fail::fail_point!("vault-key-overwritten");
+        }
+        self.delete(path)
+    }
+
+    /// Stores an object in another one's place, of which nothing is left on a local disk, as far as the file system writes in
+    /// place.
+    pub(crate) fn supersede(&self, path: &Path, payload: PutPayload) -> Result<()> {
+        let old = self.open_file(path);
+        self.put(path, payload, PutMode::Overwrite)?;
+        match old {
+            Some(old) => overwrite(&old)
+                .map(drop)
+                .map_err(|error| on_directory(&self.file_of(path).unwrap_or_default(), &error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens the file that an object is, to write over it. None where the store is not a directory, or has no such object.
+    fn open_file(&self, path: &Path) -> Option<std::fs::File> {
+        std::fs::OpenOptions::new().write(true).open(self.file_of(path)?).ok()
+    }
+
+    fn file_of(&self, path: &Path) -> Option<PathBuf> {
+        Some(self.directory.as_ref()?.join(path.as_ref()))
     }
 
     /// Puts on disk that objects right below `prefix` were deleted. Other stores have no need of it: there a deletion counts when

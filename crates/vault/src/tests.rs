@@ -13,6 +13,7 @@ mod processes;
 mod prune;
 mod recorder;
 mod restic;
+mod rotation;
 mod roundtrip;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,9 @@ use crate::{
     directory_lock::{DirectoryLock, sync_parent},
     layout,
     locks::{Held, Locks, Share},
+    open_lock::OpenLock,
     repository::Access,
+    root_keys::RootKeys,
     store::{Bridge, Store},
 };
 
@@ -41,10 +43,12 @@ pub(crate) struct Inner {
     objects: Arc<dyn ObjectStore>,
     /// The directory, if the store is one.
     directory: Option<PathBuf>,
-    root_key: RootKey,
+    keys: RootKeys,
     cache: Arc<ObjectCache>,
     locks: Locks,
     permits: Arc<Semaphore>,
+    /// Keeps the root key from being rotated meanwhile.
+    _open: Option<OpenLock>,
 }
 
 /// What a commit stores, beside the directory itself.
@@ -135,31 +139,41 @@ impl Vault {
     /// Keeps repositories in `store`, each below a prefix named by its id. A put must be durable when it returns, as it is
     /// with S3 and its like; for a directory use [`Vault::local`], which sees to it.
     pub fn new(store: Arc<dyn ObjectStore>, root_key: RootKey) -> Self {
-        Self::over(store, None, root_key)
+        Self::over(store, None, root_key.into(), None)
     }
 
     /// Keeps repositories in a directory, made when missing (mode 0700). Every write is synced to disk, the file and its
     /// directory both, before it counts.
     pub fn local(directory: &Path, root_key: RootKey) -> Result<Self, VaultError> {
-        let failed = |source| VaultError::file("create", directory, source);
-        match DirBuilder::new().mode(0o700).create(directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-            _ => sync_parent(directory).map_err(failed)?,
-        }
-        let store = LocalFileSystem::new_with_prefix(directory)
-            .map_err(|source| VaultError::Store { action: "open the vault", source })?
-            .with_fsync(true);
-        Ok(Self::over(Arc::new(store), Some(directory.to_owned()), root_key))
+        make_directory(directory)?;
+        Ok(Self::over(Arc::new(files(directory)?), Some(directory.to_owned()), root_key.into(), None))
     }
 
-    fn over(objects: Arc<dyn ObjectStore>, directory: Option<PathBuf>, root_key: RootKey) -> Self {
+    /// As [`Vault::local`], with the root key in the file `root_key`. While this vault is open the key is not rotated.
+    ///
+    /// A missing file is made for an empty vault. Over one that holds repositories it is [`VaultError::RootKeyMissing`]: a new
+    /// key would open none of them.
+    pub fn open(directory: &Path, root_key: &Path) -> Result<Self, VaultError> {
+        make_directory(directory)?;
+        let open = OpenLock::shared(directory)?;
+        let keys = RootKeys::load(root_key, directory)?;
+        Ok(Self::over(Arc::new(files(directory)?), Some(directory.to_owned()), keys, Some(open)))
+    }
+
+    fn over(
+        objects: Arc<dyn ObjectStore>,
+        directory: Option<PathBuf>,
+        keys: RootKeys,
+        open: Option<OpenLock>,
+    ) -> Self {
         let inner = Inner {
             objects,
             directory,
-            root_key,
+            keys,
             cache: Arc::new(ObjectCache::new()),
             locks: Locks::default(),
             permits: Arc::new(Semaphore::new(OPERATIONS)),
+            _open: open,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -322,8 +336,7 @@ impl Vault {
         let span = tracing::debug_span!("vault", repository.id = %id);
         let done = spawn_blocking(move || {
             let _held = (held, permit);
-            let access =
-                Access { store: &store, root_key: &inner.root_key, id, cache: Some(inner.cache.clone()) };
+            let access = Access { store: &store, keys: &inner.keys, id, cache: Some(inner.cache.clone()) };
             span.in_scope(|| work(&access, &inner))
         });
         done.await.map_err(|error| aborted(&error))?
@@ -344,7 +357,7 @@ impl Vault {
     ) -> (Arc<crate::adapter::Adapter>, rustic_core::repofile::MasterKey) {
         let store = self.inner.store();
         let object = store.get(&layout::key_object(id)).unwrap();
-        let key = crate::repository_key::unwrap(&self.inner.root_key, id, &object).unwrap();
+        let key = self.inner.keys.unwrap(id, &object).unwrap();
         (Arc::new(crate::adapter::Adapter::new(store, id, None, None)), key)
     }
 }
@@ -370,7 +383,7 @@ impl Inner {
 
     fn delete(&self, access: &Access<'_>) -> Result<(), VaultError> {
         self.forget(access.id);
-        match access.store.delete(&layout::key_object(access.id)) {
+        match access.store.destroy(&layout::key_object(access.id)) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(source) => return Err(VaultError::Store { action: "delete the key object", source }),
         }
@@ -397,6 +410,21 @@ impl From<SnapshotFile> for SnapshotInfo {
             tags: snapshot.tags.iter().cloned().collect(),
             description: snapshot.description,
         }
+    }
+}
+
+/// Opens a directory as an object store whose writes are on disk when they return.
+pub(crate) fn files(directory: &Path) -> Result<LocalFileSystem, VaultError> {
+    let store = LocalFileSystem::new_with_prefix(directory);
+    let store = store.map_err(|source| VaultError::Store { action: "open the vault", source })?;
+    Ok(store.with_fsync(true))
+}
+
+fn make_directory(directory: &Path) -> Result<(), VaultError> {
+    let failed = |source| VaultError::file("create", directory, source);
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(error)),
+        _ => sync_parent(directory).map_err(failed),
     }
 }
 

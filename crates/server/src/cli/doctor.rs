@@ -5,12 +5,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use roadstead_browser::{Browser, Build, Graces, LaunchOptions, Viewport};
+use anyhow::Context as _;
+use roadstead_api::SessionId;
+use roadstead_browser::{
+    Browser, Build, Cgroups, Graces, LandlockSupport, LaunchOptions, Viewport, landlock_support,
+};
 
 use super::print;
 use crate::app::DataDir;
-use crate::config::{Config, EgressConfig};
-use crate::session::{BrowserSetup, WorkRoot};
+use crate::config::{Config, EgressConfig, TlsConfig};
+use crate::serving::tls;
+use crate::session::{BrowserSetup, Users, WorkRoot, walls};
 
 /// Below this much free disk, saves are about to fail: a large profile and its copy in the vault.
 const LITTLE_DISK_BYTES: u64 = 2 << 30;
@@ -25,10 +30,20 @@ enum Finding {
 }
 
 pub(super) async fn run(config: &Config, data_dir: &Path) -> anyhow::Result<ExitCode> {
-    let browsers = BrowserSetup::find(config);
-    let mut findings = vec![user_namespaces(), data(data_dir, browsers.run_as.is_some()), disk(data_dir)];
+    let mut browsers = BrowserSetup::find(config);
+    let confined = confinement(&mut browsers, config);
+    let mut findings = vec![
+        confined,
+        users(&browsers),
+        cgroup(config),
+        user_namespaces(),
+        data(data_dir, browsers.users.stranger().is_some()),
+        disk(data_dir),
+        root_key(&DataDir::existing(data_dir).with_root_key(config.root_key_file.clone())),
+    ];
     findings.extend(builds(&browsers));
     findings.extend(source_addresses(&config.egress));
+    findings.extend(config.server.tls.as_ref().map(certificate));
     for (build, path) in [
         (Build::Full, &browsers.executables.full),
         (Build::HeadlessShell, &browsers.executables.headless_shell),
@@ -49,6 +64,68 @@ pub(super) async fn run(config: &Config, data_dir: &Path) -> anyhow::Result<Exit
         }
     }
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How far the kernel keeps a browser to its files and its port.
+fn confinement(browsers: &mut BrowserSetup, config: &Config) -> Finding {
+    match walls(&config.chromium) {
+        Ok(walls) => browsers.confinement = walls,
+        Err(error) => {
+            return Finding::Wrong {
+                what: format!("{error:#}"),
+                mend: "a newer kernel, lsm=landlock,… on its command line, or chromium.confine = \"best_effort\"".to_owned(),
+            };
+        }
+    }
+    if browsers.confinement.is_none() {
+        return Finding::Note("browsers are not confined: chromium.confine is off".to_owned());
+    }
+    match landlock_support() {
+        LandlockSupport::Full => {
+            Finding::Fine("Landlock: each browser is kept to its own files and its own port".to_owned())
+        }
+        support @ LandlockSupport::Partial(abi) if support.suffices() => Finding::Fine(format!(
+            "Landlock {abi}: each browser is kept to its own files and its own port; signals and abstract sockets are not (Linux 6.12)"
+        )),
+        LandlockSupport::Partial(abi) => Finding::Note(format!(
+            "Landlock {abi}: each browser is kept to its own files, but not to its own port (Linux 6.7)"
+        )),
+        LandlockSupport::None => Finding::Note(
+            "no Landlock: a browser that breaks its own sandbox reaches whatever its user may (Linux 6.7, and landlock among \
+             the kernel's lsm=)"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Whose users browsers run as.
+fn users(browsers: &BrowserSetup) -> Finding {
+    match &browsers.users {
+        Users::Own(_) => Finding::Fine("a user of its own for each session".to_owned()),
+        Users::Shared(user) => Finding::Note(format!(
+            "all browsers run as the user {}: file permissions do not keep sessions apart; see chromium.session_users",
+            user.uid
+        )),
+        Users::Ours => Finding::Note(
+            "browsers run as the server's own user: a server that is started as root gives each session a user of its own".to_owned(),
+        ),
+    }
+}
+
+/// Whether browsers' memory is bounded. Asking moves this process into a group of its own, as serving does.
+fn cgroup(config: &Config) -> Finding {
+    match Cgroups::open(config.chromium.cgroup.as_deref()) {
+        Ok(Some(found)) => {
+            Finding::Fine(format!("memory and tasks are bounded by control groups below {}", found.path().display()))
+        }
+        Ok(None) => Finding::Note(
+            "no control group is delegated to this program: browsers' memory is not bounded (systemd: Delegate=yes)".to_owned(),
+        ),
+        Err(error) => Finding::Wrong {
+            what: format!("chromium.cgroup cannot be used: {error}"),
+            mend: "name a cgroup v2 directory that this user may write, or leave it out".to_owned(),
+        },
+    }
 }
 
 fn builds(browsers: &BrowserSetup) -> Vec<Finding> {
@@ -83,6 +160,17 @@ fn source_addresses(egress: &EgressConfig) -> Vec<Finding> {
             },
         })
         .collect()
+}
+
+/// A certificate that the server could not start with.
+fn certificate(config: &TlsConfig) -> Finding {
+    match tls::read(config) {
+        Ok(_) => Finding::Fine(format!("TLS certificate and key: {}", config.certificate.display())),
+        Err(error) => Finding::Wrong {
+            what: format!("{error:#}"),
+            mend: "correct [server] tls, or the files that it names".to_owned(),
+        },
+    }
 }
 
 /// Chromium's sandbox builds on unprivileged user namespaces, which some systems switch off.
@@ -123,6 +211,18 @@ fn data(path: &Path, walkable: bool) -> Finding {
     }
 }
 
+fn root_key(data_dir: &DataDir) -> Finding {
+    let path = data_dir.root_key();
+    match roadstead_vault::has_root_key(&path, &data_dir.vault_path()) {
+        Ok(true) => Finding::Fine(format!("root key: {}", path.display())),
+        Ok(false) => Finding::Note(format!("no root key yet: the server makes {}", path.display())),
+        Err(problem) => Finding::Wrong {
+            what: format!("failed to {problem}"),
+            mend: "without the right key no profile opens; restore it from a backup if it is lost".to_owned(),
+        },
+    }
+}
+
 fn disk(path: &Path) -> Finding {
     let Ok(found) = rustix::fs::statvfs(path) else {
         return Finding::Note("free disk could not be read".to_owned());
@@ -155,9 +255,11 @@ async fn trial(browsers: &BrowserSetup, build: Build, executable: &Path) -> Find
 
 async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) -> anyhow::Result<String> {
     let place = tempfile::tempdir()?;
-    let work = WorkRoot::open(place.path(), browsers.run_as)?.of(roadstead_api::SessionId::random());
-    work.create()?;
-    work.hand_over()?;
+    let root = WorkRoot::open(place.path(), browsers.users.stranger())?;
+    let user = browsers.users.take(root.path()).context("all users of chromium.session_users are taken")?;
+    let work = root.of(SessionId::random());
+    work.create(user.id())?;
+    work.hand_over(user.id())?;
     let options = LaunchOptions {
         executable: executable.to_owned(),
         build,
@@ -169,7 +271,10 @@ async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) ->
         open_pdf_externally: false,
         display: None,
         sandbox: browsers.sandbox,
-        run_as: browsers.run_as,
+        run_as: user.id(),
+        name: "doctor".to_owned(),
+        own_dirs: Vec::new(),
+        confinement: browsers.confinement.clone(),
         proxy: None,
         restore_tabs: false,
         extra_args: browsers.extra_args.clone(),

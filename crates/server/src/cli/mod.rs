@@ -3,14 +3,15 @@
 //! Results go to standard output, logs to standard error. A command that fails prints one line that says what to do,
 //! and exits with 1; wrong arguments exit with 2.
 
+mod audit;
 mod check;
 mod doctor;
 mod exits;
 mod keys;
+mod logging;
 mod profiles;
 mod prune;
 
-use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,14 +19,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 use crate::app::DataDir;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
-
-/// What is logged when `RUST_LOG` says nothing: our own news, and only the troubles of the vault's library.
-const DEFAULT_LOG: &str = "info,rustic_core=warn";
 
 /// A self-hosted browser service: sessions, and profiles that are still logged in.
 #[derive(Debug, Parser)]
@@ -46,6 +43,9 @@ struct Place {
     /// The configuration file; without one, the defaults.
     #[arg(long, global = true, env = "ROADSTEAD_CONFIG")]
     config: Option<PathBuf>,
+    /// The root key's file; without one, `root.key` in the data directory. Made for a new vault, never over one with profiles.
+    #[arg(long, global = true, env = "ROADSTEAD_ROOT_KEY_FILE")]
+    root_key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,7 +61,7 @@ enum Command {
     },
     /// Says what is missing on this machine, and how to mend it.
     Doctor,
-    /// Makes, lists and revokes API keys.
+    /// Makes, lists and revokes API keys, and rotates the root key.
     #[command(subcommand)]
     Keys(keys::Command),
     /// Lists, shows and deletes profiles.
@@ -70,6 +70,8 @@ enum Command {
     /// Lists and tests the ways out to the network that the configuration names.
     #[command(subcommand)]
     Exits(exits::Command),
+    /// Prints who did what, oldest first.
+    Audit(audit::Arguments),
     /// Removes the revisions that `[profile] keep_last` and `keep_days` do not keep, and frees their bytes.
     Prune {
         /// Only says what it would do.
@@ -86,6 +88,10 @@ enum Command {
 
 /// Reads the arguments and runs the command.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == roadstead_browser::CONFINE) {
+        // The server starts its browsers this way. It is no command: nobody else has a use for it.
+        return roadstead_browser::run_launcher(std::env::args_os().skip(2)).into();
+    }
     let cli = Cli::parse();
     let serves = matches!(cli.command, Command::Serve { .. });
     if serves {
@@ -93,7 +99,7 @@ pub fn main() -> ExitCode {
     }
     // Whatever this process or a browser creates is for its owner alone, unless somebody says otherwise.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    start_logging();
+    logging::start();
     if serves {
         allow_many_files();
     }
@@ -144,11 +150,13 @@ fn allow_many_files() {
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = Config::load(cli.place.config.as_deref())?;
+    let mut config = Config::load(cli.place.config.as_deref())?;
+    config.root_key_file.clone_from(&cli.place.root_key_file);
     match cli.command {
         Command::Serve { listen, api_key } => serve(config, &cli.place, listen, api_key).await,
         Command::Doctor => doctor::run(&config, &cli.place.data_dir).await,
-        Command::Keys(command) => keys::run(command, &data_dir(&cli.place)?.database().await?).await,
+        Command::Keys(command) => keys::run(command, &data_dir(&cli.place)?).await,
+        Command::Audit(arguments) => audit::run(&arguments, &data_dir(&cli.place)?).await,
         Command::Profiles(command) => profiles::run(command, &config, &data_dir(&cli.place)?).await,
         Command::Exits(command) => exits::run(command, config.egress, &data_dir(&cli.place)?).await,
         Command::Prune { dry_run } => prune::run(&data_dir(&cli.place)?, &config, dry_run).await,
@@ -179,7 +187,7 @@ fn data_dir(place: &Place) -> anyhow::Result<DataDir> {
             place.data_dir.display()
         );
     }
-    Ok(DataDir::existing(&place.data_dir))
+    Ok(DataDir::existing(&place.data_dir).with_root_key(place.root_key_file.clone()))
 }
 
 /// Prints a line of a command's result. A reader that went away (`| head`) ends the command, quietly.
@@ -189,12 +197,6 @@ fn print(line: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         written => written.context("failed to print"),
     }
-}
-
-fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
 #[expect(clippy::print_stderr, reason = "the command's last word to its user")]

@@ -11,6 +11,7 @@ use roadstead_vault::VaultError;
 use super::print;
 use crate::FIRST_PROJECT;
 use crate::app::DataDir;
+use crate::audit::{Action, Actor, Entry};
 use crate::config::Config;
 use crate::db::Db;
 use crate::keys::random_hex;
@@ -77,12 +78,16 @@ pub(super) async fn run(command: Command, config: &Config, data_dir: &DataDir) -
             print(format_args!("imported revision {revision} of {:?}", name.as_str()))?;
         }
         Command::ExportKey(which) => {
-            let lines = export_key(data_dir, &find(&db, &which).await?.1).await?;
+            let (project, profile) = find(&db, &which).await?;
+            let lines = export_key(data_dir, &profile).await?;
+            // Nobody sees the password before it is on record.
+            let entry = Entry::of(Action::ProfileExportKey).on_profile(profile.id, &profile.name);
+            db.record(&Actor::command(project), &entry).await?;
             print(format_args!("{lines}"))?;
         }
         Command::Delete(which) => {
             let (project, profile) = find(&db, &which).await?;
-            profiles()?.delete(project, profile.name.as_str()).await?;
+            profiles()?.delete((project, &Actor::command(project)), profile.name.as_str()).await?;
             print(format_args!("deleted {:?}", profile.name.as_str()))?;
         }
     }

@@ -7,10 +7,12 @@ use roadstead_egress::ExitName;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
+use super::audit::record;
 use super::exits::choose_way;
 use super::row::to_json;
 use super::sinks::{add_sink, writer};
 use super::{Db, fault, row};
+use crate::audit::{Action, Entry};
 use crate::caller::Caller;
 use crate::clock;
 use crate::error::{Error, PROFILE_NOT_FOUND, REVISION_NOT_FOUND, Result};
@@ -123,6 +125,7 @@ impl Db {
         };
         (admission.way, admission.pinned) = choose_way(&mut tx, new.way, admission.profile).await?;
         insert(&mut tx, &new, &admission).await?;
+        put_on_record(&mut tx, &new, &admission).await?;
         if let (Some(profile), Some(wanted)) = (admission.profile, new.profile)
             && wanted.persist
         {
@@ -254,7 +257,23 @@ async fn create(tx: &mut SqliteConnection, new: &NewSession<'_>, wanted: &Profil
     .execute(&mut *tx)
     .await
     .map_err(fault)?;
+    let entry = Entry::of(Action::ProfileCreate).on_profile(id, &wanted.name).in_session(new.id);
+    record(tx, &new.caller.actor(), &entry).await?;
     Ok(Admitted::Yes(Admission { profile: Some(id), ..Admission::default() }))
+}
+
+/// Tells that the session was asked for, and what it gets to see of its profile.
+async fn put_on_record(tx: &mut SqliteConnection, new: &NewSession<'_>, admission: &Admission) -> Result<()> {
+    let actor = new.caller.actor();
+    let mut created = Entry::of(Action::SessionCreate).in_session(new.id);
+    if let (Some(id), Some(wanted)) = (admission.profile, new.profile) {
+        created = created.on_profile(id, &wanted.name);
+        if let Some(point) = &admission.head {
+            let loaded = Entry::of(Action::ProfileLoad).in_session(new.id).on_profile(id, &wanted.name);
+            record(tx, &actor, &loaded.on_revision(point.number)).await?;
+        }
+    }
+    record(tx, &actor, &created).await
 }
 
 async fn insert(tx: &mut SqliteConnection, new: &NewSession<'_>, admission: &Admission) -> Result<()> {

@@ -1,9 +1,13 @@
 //! Projects and their API keys.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use roadstead_api::{ApiKeyId, ProjectId};
 
+use super::audit::record;
 use super::{Db, fault, row};
+use crate::audit::{Action, Actor, Entry, Origin};
 use crate::caller::Caller;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -49,7 +53,7 @@ impl Db {
     }
 
     /// Stores a key, and its project if that is new. A key that is stored already is left as it is, also when it was revoked.
-    pub async fn add_key(&self, new: NewKey<'_>) -> Result<ApiKeyId> {
+    pub async fn add_key(&self, new: NewKey<'_>, origin: Origin) -> Result<ApiKeyId> {
         let digest = KeyDigest::of(new.key);
         let now = clock::now().as_millisecond();
         let mut tx = self.write().await?;
@@ -62,7 +66,7 @@ impl Db {
         .execute(&mut *tx)
         .await
         .map_err(fault)?;
-        sqlx::query(
+        let inserted = sqlx::query(
             "INSERT INTO api_keys (id, project_id, name, hint, lookup, proof, created_at)
              SELECT ?, id, ?, ?, ?, ?, ? FROM projects WHERE name = ?
              ON CONFLICT (lookup) DO NOTHING",
@@ -77,18 +81,22 @@ impl Db {
         .execute(&mut *tx)
         .await
         .map_err(fault)?;
-        let found = sqlx::query("SELECT id FROM api_keys WHERE lookup = ?")
+        let found = sqlx::query("SELECT id, project_id FROM api_keys WHERE lookup = ?")
             .bind(digest.lookup())
             .fetch_one(&mut *tx)
             .await
             .map_err(fault)?;
         let id = row::parse(&found, "id")?;
+        if inserted.rows_affected() == 1 {
+            let actor = Actor { project: Some(row::parse(&found, "project_id")?), key: None, origin };
+            record(&mut tx, &actor, &Entry::of(Action::KeyCreate).on(id).because(new.name)).await?;
+        }
         tx.commit().await.map_err(fault)?;
         Ok(id)
     }
 
-    /// Finds out whose key this is. A wrong key and a revoked one give the same [`Error::Unauthenticated`].
-    pub async fn authenticate(&self, key: &str) -> Result<Caller> {
+    /// Finds out whose key this is, which came from an address. A wrong key and a revoked one give the same [`Error::Unauthenticated`].
+    pub async fn authenticate(&self, key: &str, address: IpAddr) -> Result<Caller> {
         let digest = KeyDigest::of(key);
         let found = sqlx::query(
             "SELECT id, project_id, name, proof FROM api_keys WHERE lookup = ? AND revoked_at IS NULL",
@@ -105,6 +113,7 @@ impl Db {
             project: row::parse(&found, "project_id")?,
             key: row::parse(&found, "id")?,
             key_name: row::get(&found, "name")?,
+            address,
         })
     }
 
@@ -132,13 +141,21 @@ impl Db {
     }
 
     /// Revokes a key from now on. Returns false when there is no such key, or when it was revoked before.
-    pub async fn revoke_key(&self, id: ApiKeyId) -> Result<bool> {
-        let changed = sqlx::query("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
-            .bind(clock::now().as_millisecond())
-            .bind(id.to_string())
-            .execute(&self.pool)
-            .await
-            .map_err(fault)?;
-        Ok(changed.rows_affected() == 1)
+    pub async fn revoke_key(&self, id: ApiKeyId, origin: Origin) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let revoked = sqlx::query(
+            "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL RETURNING project_id, name",
+        )
+        .bind(clock::now().as_millisecond())
+        .bind(id.to_string())
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(fault)?;
+        let Some(revoked) = revoked else { return Ok(false) };
+        let actor = Actor { project: Some(row::parse(&revoked, "project_id")?), key: None, origin };
+        let name: &str = row::get(&revoked, "name")?;
+        record(&mut tx, &actor, &Entry::of(Action::KeyRevoke).on(id).because(name)).await?;
+        tx.commit().await.map_err(fault)?;
+        Ok(true)
     }
 }

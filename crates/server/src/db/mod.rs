@@ -5,6 +5,7 @@
 //! Commits are durable when they return (WAL with `synchronous = FULL`): a receipt rests on that.
 
 mod admission;
+mod audit;
 mod exits;
 mod keys;
 mod profiles;

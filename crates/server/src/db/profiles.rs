@@ -4,9 +4,11 @@ use roadstead_api::{ProfileId, ProfileName, ProjectId, SessionId};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+use super::audit::record as put_on_record;
 use super::exits::{reserve_exit, reserved_for};
 use super::sinks::{add_sink, require_no_exclusive_writer};
 use super::{Db, fault, row};
+use crate::audit::{Action, Actor, Entry};
 use crate::clock;
 use crate::error::{Error, PROFILE_NOT_FOUND, Result, SESSION_UNREACHABLE};
 use crate::exits::choice::Reserve;
@@ -36,7 +38,7 @@ impl Db {
     /// an exit that is not free see [`reserve_exit`].
     pub async fn create_profile(
         &self,
-        project: ProjectId,
+        (project, by): (ProjectId, &Actor),
         name: &ProfileName,
         description: Option<&str>,
         session: Option<SessionId>,
@@ -73,6 +75,8 @@ impl Db {
         if let Some(reserve) = reserve {
             reserve_exit(&mut tx, id, reserve, session).await?;
         }
+        put_on_record(&mut tx, by, &tied(Entry::of(Action::ProfileCreate).on_profile(id, name), session))
+            .await?;
         let created = require_profile(&mut tx, project, name.as_str()).await?;
         tx.commit().await.map_err(fault)?;
         Ok(created)
@@ -80,8 +84,12 @@ impl Db {
 
     /// Returns the profile of a name, made if it is new, for an import into it. One that a session writes alone is
     /// [`Error::Conflict`].
-    pub async fn profile_to_import_into(&self, project: ProjectId, name: &ProfileName) -> Result<ProfileId> {
-        let found = self.create_profile(project, name, None, None, None).await;
+    pub async fn profile_to_import_into(
+        &self,
+        (project, by): (ProjectId, &Actor),
+        name: &ProfileName,
+    ) -> Result<ProfileId> {
+        let found = self.create_profile((project, by), name, None, None, None).await;
         match found {
             Ok(created) => Ok(created.id),
             Err(Error::Conflict(_)) => {
@@ -98,7 +106,7 @@ impl Db {
     /// own. One that it has already is kept: another by its name is [`Error::Conflict`].
     pub async fn update_profile(
         &self,
-        project: ProjectId,
+        (project, by): (ProjectId, &Actor),
         name: &str,
         description: Option<&str>,
         session: Option<SessionId>,
@@ -129,6 +137,8 @@ impl Db {
         .execute(&mut *tx)
         .await
         .map_err(fault)?;
+        let entry = Entry::of(Action::ProfileUpdate).on_profile(profile.id, &profile.name);
+        put_on_record(&mut tx, by, &tied(entry, session)).await?;
         let updated = require_profile(&mut tx, project, name).await?;
         tx.commit().await.map_err(fault)?;
         Ok(updated)
@@ -156,9 +166,10 @@ impl Db {
 
     /// Deletes a profile with all its revisions. Sessions that were to be saved into it drop that save. The repository
     /// is left to the caller, and remembered until [`Db::repository_deleted`].
-    pub async fn delete_profile(&self, project: ProjectId, name: &str) -> Result<ProfileId> {
+    pub async fn delete_profile(&self, (project, by): (ProjectId, &Actor), name: &str) -> Result<ProfileId> {
         let mut tx = self.write().await?;
-        let id = require_profile(&mut tx, project, name).await?.id;
+        let profile = require_profile(&mut tx, project, name).await?;
+        let id = profile.id;
         for statement in [
             "UPDATE sinks SET state = 'dropped' WHERE profile_id = ? AND state IN ('pending', 'failed')",
             "INSERT INTO doomed_repositories (profile_id) VALUES (?)",
@@ -166,6 +177,8 @@ impl Db {
         ] {
             sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.map_err(fault)?;
         }
+        let entry = Entry::of(Action::ProfileDelete).on_profile(id, &profile.name);
+        put_on_record(&mut tx, by, &entry).await?;
         tx.commit().await.map_err(fault)?;
         Ok(id)
     }
@@ -230,6 +243,14 @@ async fn require_running(tx: &mut SqliteConnection, binding: Binding) -> Result<
         .await
         .map_err(fault)?;
     if found.is_none() { Err(SESSION_UNREACHABLE) } else { Ok(()) }
+}
+
+/// Adds to an entry the session that a profile is tied to.
+fn tied(entry: Entry, session: Option<SessionId>) -> Entry {
+    match session {
+        Some(session) => entry.in_session(session),
+        None => entry,
+    }
 }
 
 pub(super) async fn require_profile(

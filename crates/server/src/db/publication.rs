@@ -5,8 +5,10 @@
 use roadstead_api::{Captured, HeldBack, ProfileId, Receipt, SessionId};
 use sqlx::SqliteConnection;
 
+use super::audit::{name_of, record, record_of_session};
 use super::row::to_json;
 use super::{Db, fault, row};
+use crate::audit::{Action, Actor, Entry};
 use crate::clock;
 use crate::error::Result;
 use crate::profile::RevisionCause;
@@ -89,6 +91,7 @@ impl Db {
             return Ok(Published::ProfileGone);
         };
         let receipt = receipt(&placement);
+        record_save(&mut tx, new, placement.number).await?;
         match (new.session, new.cause) {
             (Some(session), RevisionCause::Checkpoint) => {
                 keep_checkpoint(&mut tx, session, new.profile, &placement, &receipt).await?;
@@ -101,12 +104,25 @@ impl Db {
     }
 
     /// Publishes a revision that comes from no session, and returns its number; `None` when its profile is gone.
-    pub async fn publish_import(&self, new: &NewRevision<'_>) -> Result<Option<u64>> {
+    pub async fn publish_import(&self, by: &Actor, new: &NewRevision<'_>) -> Result<Option<u64>> {
         let mut tx = self.write().await?;
         let placement = place(&mut tx, new).await?;
+        if let (Some(placement), Some(name)) = (&placement, name_of(&mut tx, new.profile).await?) {
+            let saved = Entry::of(Action::ProfileSave).on_profile(new.profile, &name);
+            let saved = saved.on_revision(placement.number).because(new.cause.as_str());
+            record(&mut tx, by, &saved).await?;
+        }
         tx.commit().await.map_err(fault)?;
         Ok(placement.map(|placement| placement.number))
     }
+}
+
+async fn record_save(tx: &mut SqliteConnection, new: &NewRevision<'_>, number: u64) -> Result<()> {
+    let (Some(session), Some(name)) = (new.session, name_of(tx, new.profile).await?) else {
+        return Ok(());
+    };
+    let saved = Entry::of(Action::ProfileSave).on_profile(new.profile, &name).on_revision(number);
+    record_of_session(tx, session, saved.because(new.cause.as_str())).await
 }
 
 /// Gives a revision its number and its place; `None` when its profile is gone.

@@ -4,12 +4,14 @@ use roadstead_api::{ProfileId, ProjectId};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+use super::audit::record as put_on_record;
 use super::profiles::require_profile;
 use super::sinks::require_no_exclusive_writer;
 use super::{Db, fault, row};
+use crate::audit::{Action, Actor, Entry};
 use crate::clock;
 use crate::error::{Error, REVISION_NOT_FOUND, Result};
-use crate::profile::{RevisionCause, RevisionRecord};
+use crate::profile::{ProfileRecord, RevisionCause, RevisionRecord};
 
 const COLUMNS: &str = "SELECT r.*, r.number = p.head AS is_head
     FROM revisions r JOIN profiles p ON p.id = r.profile_id WHERE r.profile_id = ?";
@@ -45,7 +47,12 @@ impl Db {
     }
 
     /// Adds a revision that equals an earlier one, and makes it the head.
-    pub async fn roll_back(&self, project: ProjectId, name: &str, number: u64) -> Result<RevisionRecord> {
+    pub async fn roll_back(
+        &self,
+        (project, by): (ProjectId, &Actor),
+        name: &str,
+        number: u64,
+    ) -> Result<RevisionRecord> {
         let mut tx = self.write().await?;
         let profile = require_profile(&mut tx, project, name).await?;
         require_no_exclusive_writer(&mut tx, &profile, None).await?;
@@ -66,13 +73,20 @@ impl Db {
         .await
         .map_err(fault)?;
         make_head(&mut tx, profile.id, next).await?;
+        let entry = of(Action::RevisionRollback, &profile, next).because(format!("to revision {number}"));
+        put_on_record(&mut tx, by, &entry).await?;
         let added = require(&mut tx, profile.id, next).await?;
         tx.commit().await.map_err(fault)?;
         Ok(added)
     }
 
     /// Makes a revision that was held back the head after all. One that is older than the head is [`Error::Conflict`].
-    pub async fn promote(&self, project: ProjectId, name: &str, number: u64) -> Result<RevisionRecord> {
+    pub async fn promote(
+        &self,
+        (project, by): (ProjectId, &Actor),
+        name: &str,
+        number: u64,
+    ) -> Result<RevisionRecord> {
         let mut tx = self.write().await?;
         let profile = require_profile(&mut tx, project, name).await?;
         require_no_exclusive_writer(&mut tx, &profile, None).await?;
@@ -89,6 +103,7 @@ impl Db {
             .await
             .map_err(fault)?;
         make_head(&mut tx, profile.id, number).await?;
+        put_on_record(&mut tx, by, &of(Action::RevisionPromote, &profile, number)).await?;
         let promoted = require(&mut tx, profile.id, number).await?;
         tx.commit().await.map_err(fault)?;
         Ok(promoted)
@@ -97,7 +112,7 @@ impl Db {
     /// Keeps a revision from retention, or no longer.
     pub async fn pin(
         &self,
-        project: ProjectId,
+        (project, by): (ProjectId, &Actor),
         name: &str,
         number: u64,
         pinned: bool,
@@ -112,13 +127,20 @@ impl Db {
             .await
             .map_err(fault)?;
         let changed = require(&mut tx, profile.id, number).await?;
+        let action = if pinned { Action::RevisionPin } else { Action::RevisionUnpin };
+        put_on_record(&mut tx, by, &of(action, &profile, number)).await?;
         tx.commit().await.map_err(fault)?;
         Ok(changed)
     }
 
     /// Deletes a revision's row. The head, a pinned one, and one that a session is just starting from are
     /// [`Error::Conflict`]. The bytes are left to the caller.
-    pub async fn delete_revision(&self, project: ProjectId, name: &str, number: u64) -> Result<ProfileId> {
+    pub async fn delete_revision(
+        &self,
+        (project, by): (ProjectId, &Actor),
+        name: &str,
+        number: u64,
+    ) -> Result<ProfileId> {
         let mut tx = self.write().await?;
         let profile = require_profile(&mut tx, project, name).await?;
         let revision = require(&mut tx, profile.id, number).await?;
@@ -133,6 +155,7 @@ impl Db {
             return conflict("is in use by a session. End the session first.");
         }
         delete(&mut tx, profile.id, number).await?;
+        put_on_record(&mut tx, by, &of(Action::RevisionDelete, &profile, number)).await?;
         tx.commit().await.map_err(fault)?;
         Ok(profile.id)
     }
@@ -164,6 +187,10 @@ impl Db {
         tx.commit().await.map_err(fault)?;
         Ok(kept)
     }
+}
+
+fn of(action: Action, profile: &ProfileRecord, revision: u64) -> Entry {
+    Entry::of(action).on_profile(profile.id, &profile.name).on_revision(revision)
 }
 
 async fn next_number(tx: &mut SqliteConnection, profile: ProfileId) -> Result<u64> {

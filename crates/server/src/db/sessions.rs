@@ -6,9 +6,11 @@ use roadstead_api::{ProjectId, RestoreReport, SessionId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite};
 
+use super::audit::{record as record_entry, record_of_session};
 use super::row::to_json;
 use super::sinks::{Sink, unsaved_sinks};
 use super::{Db, fault, row};
+use crate::audit::{Action, Actor, Entry, Outcome};
 use crate::clock;
 use crate::error::{Result, SESSION_NOT_FOUND};
 use crate::exits::choice::Way;
@@ -69,14 +71,16 @@ impl Db {
         Ok(())
     }
 
-    /// Notes how a session ended.
+    /// Notes how a session ended, and who asked for it, if somebody did.
     pub async fn finish_session(
         &self,
         id: SessionId,
         status: SessionStatus,
         reason: EndReason,
         detail: Option<&str>,
+        by: Option<&Actor>,
     ) -> Result<()> {
+        let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE sessions SET status = ?, reason = ?, detail = ?, ended_at = coalesce(ended_at, ?) WHERE id = ?",
         )
@@ -85,10 +89,16 @@ impl Db {
         .bind(detail)
         .bind(clock::now().as_millisecond())
         .bind(id.to_string())
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(fault)?;
-        Ok(())
+        let outcome = if status == SessionStatus::Failed { Outcome::Failed } else { Outcome::Ok };
+        let entry = Entry::of(Action::SessionEnd).came_out(outcome).because(reason.as_str());
+        match by {
+            Some(actor) => record_entry(&mut tx, actor, &entry.in_session(id)).await?,
+            None => record_of_session(&mut tx, id, entry).await?,
+        }
+        tx.commit().await.map_err(fault)
     }
 
     /// Replaces the sentence on how a session ended, which is not true any more.

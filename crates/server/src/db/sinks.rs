@@ -3,9 +3,11 @@
 use roadstead_api::{ProfileId, ProfileName, ProjectId, Receipt, SessionId};
 use sqlx::SqliteConnection;
 
+use super::audit::{name_of, record_of_session};
 use super::profiles::require_profile;
 use super::row::to_json;
 use super::{Db, fault, row};
+use crate::audit::{Action, Entry, Outcome};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::profile::{ProfileRecord, SaveOptions};
@@ -138,6 +140,10 @@ impl Db {
         .execute(&mut *tx)
         .await
         .map_err(fault)?;
+        if let Some(name) = name_of(&mut tx, profile).await? {
+            let lost = Entry::of(Action::ProfileSave).came_out(Outcome::Failed).on_profile(profile, &name);
+            record_of_session(&mut tx, session, lost).await?;
+        }
         tx.commit().await.map_err(fault)
     }
 }

@@ -6,8 +6,10 @@ use axum::http::header::HeaderName;
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::client_address::ClientAddress;
 use super::error::Failure;
 use crate::app::App;
+use crate::audit::{Action, Actor, Entry, Origin, Outcome};
 use crate::caller::Caller;
 use crate::error::Error;
 
@@ -20,16 +22,36 @@ pub async fn require_key(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
-    let caller = authenticate(&app, header_key(request.headers())).await?;
+    let address = ClientAddress::of(request.extensions());
+    let caller = authenticate(&app, address, header_key(request.headers())).await?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
 /// Finds out whose key this is, and notes the project in the request's span.
-pub async fn authenticate(app: &App, key: Option<&str>) -> Result<Caller, Failure> {
-    let caller = app.authenticate(key.ok_or(Error::Unauthenticated)?).await?;
+///
+/// A right key always opens, whatever came from the same address before: many may share it.
+pub async fn authenticate(app: &App, address: ClientAddress, key: Option<&str>) -> Result<Caller, Failure> {
+    let caller = match app.authenticate(key.ok_or(Error::Unauthenticated)?, address.0).await {
+        Err(Error::Unauthenticated) => {
+            refuse(app, address).await?;
+            return Err(Error::Unauthenticated.into());
+        }
+        found => found?,
+    };
     tracing::Span::current().record("project.id", tracing::field::display(caller.project));
     Ok(caller)
+}
+
+/// Counts a key or a token that opens nothing, and puts it on record unless there were many just now. An error when too many
+/// came from the address: it is to be the answer then.
+pub async fn refuse(app: &App, address: ClientAddress) -> Result<(), Failure> {
+    let counted = app.limits().failed_authentication(address.0);
+    if app.limits().is_worth_a_record() {
+        let actor = Actor { project: None, key: None, origin: Origin::Client(address.0) };
+        app.db().record(&actor, &Entry::of(Action::AuthFailed).came_out(Outcome::Failed)).await?;
+    }
+    Ok(counted?)
 }
 
 /// Returns the key in the headers. One that is not text is none.

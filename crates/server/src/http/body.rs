@@ -10,6 +10,7 @@ use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::body_deadline::TooSlow;
 use super::error::Failure;
 use crate::error::Error;
 
@@ -76,7 +77,7 @@ async fn read_limited(body: Body) -> Result<Bytes, Failure> {
     let mut taken = BytesMut::new();
     let mut length = 0;
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| malformed("it could not be read to its end"))?;
+        let chunk = chunk.map_err(|error| unread(&error))?;
         length += chunk.len();
         if length > MAX_BODY_BYTES + MAX_DISCARDED_BYTES {
             break;
@@ -90,6 +91,15 @@ async fn read_limited(body: Body) -> Result<Bytes, Failure> {
         return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
     Ok(taken.freeze())
+}
+
+/// Says why a body has no end: it came too slowly, or broke off.
+fn unread(error: &axum::Error) -> Failure {
+    if TooSlow::is_behind(error) {
+        let message = "The body did not arrive in time; send it without pauses.";
+        return Failure::new(StatusCode::REQUEST_TIMEOUT, message);
+    }
+    malformed("it could not be read to its end")
 }
 
 /// Refuses a body that says it is something else. One that says nothing is taken for what it must be.

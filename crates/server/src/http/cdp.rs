@@ -16,14 +16,15 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tracing::{Instrument as _, Span, warn};
 
-use super::cdp_access::{Access, AccessParams};
+use super::cdp_access::{Access, AccessParams, Opened};
+use super::client_address::ClientAddress;
 use super::error::Failure;
 use super::params::Params;
 use super::relay::Relay;
 use crate::app::App;
+use crate::audit::{Action, Actor, Entry, Origin};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
-use crate::session::SessionHandle;
 use crate::session::request::SessionRequest;
 
 /// What a WebSocket may carry in one message: the protocol's limit, and room for what our id rewriting adds to it.
@@ -37,14 +38,15 @@ type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 pub async fn connect(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
     if !wants_websocket(&headers) {
         return Ok(welcome());
     }
-    match params.check(&app, &headers, None).await? {
-        Access::Session(session) => attach(&app, session, Root::Browser, upgrade).await,
+    match params.check(&app, (&headers, address), None).await? {
+        Access::Session(opened) => attach(&app, opened, address, Root::Browser, upgrade).await,
         Access::Project(caller) => bring_session(&app, caller, upgrade).await,
     }
 }
@@ -53,36 +55,43 @@ pub async fn connect(
 pub async fn connect_browser(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     Path(id): Path<String>,
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    let session = params.require_session(&app, &headers, Some(&id)).await?;
-    attach(&app, session, Root::Browser, upgrade).await
+    let opened = params.require_session(&app, (&headers, address), Some(&id)).await?;
+    attach(&app, opened, address, Root::Browser, upgrade).await
 }
 
 /// `GET /devtools/page/{target_id}`: one page of the session that the query names.
 pub async fn connect_page(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     Path(target): Path<String>,
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
-    let session = params.require_session(&app, &headers, None).await?;
-    attach(&app, session, Root::Target(target), upgrade).await
+    let opened = params.require_session(&app, (&headers, address), None).await?;
+    attach(&app, opened, address, Root::Target(target), upgrade).await
 }
 
-/// Connects a client to a running session.
+/// Connects a client to a running session. Nobody is connected who is not on record.
 async fn attach(
     app: &App,
-    session: SessionHandle,
+    Opened { session, caller, .. }: Opened,
+    address: ClientAddress,
     root: Root,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
     let upgrade = require_upgrade(upgrade)?;
     let attachment = session.attach(root).await?;
-    let relay = Relay { session, attachment };
+    let by_token = Actor { project: Some(session.project()), key: None, origin: Origin::Client(address.0) };
+    let actor = caller.map_or(by_token, |caller| caller.actor());
+    let entry = Entry::of(Action::SessionAttach).in_session(session.id());
+    app.db().record(&actor, &entry).await?;
+    let relay = Relay { session, attachment, ping_every: app.config().server.ping_time() };
     let (tracker, span) = (app.tracker().clone(), Span::current());
     Ok(upgrade.on_upgrade(move |socket| tracker.track_future(relay.run(socket).instrument(span))))
 }
@@ -90,6 +99,7 @@ async fn attach(
 /// Starts a session for a connection, and connects the two. The session ends when the connection does.
 async fn bring_session(app: &App, caller: Caller, upgrade: Upgrade) -> Result<Response, Failure> {
     let upgrade = require_upgrade(upgrade)?;
+    app.limits().create(&caller)?;
     let (ready, started) = oneshot::channel();
     let (hand_over, socket) = oneshot::channel();
     // The session's end is owed whatever becomes of this request, so a task of its own owes it.
@@ -118,17 +128,23 @@ async fn own_session(
         Err(error) => return drop(ready.send(Err(error))),
     };
     let id = session.id();
-    match session.attach(Root::Browser).await {
+    let entry = Entry::of(Action::SessionAttach).in_session(id);
+    let attached = match app.db().record(&caller.actor(), &entry).await {
+        Ok(()) => session.attach(Root::Browser).await,
+        Err(error) => Err(error),
+    };
+    match attached {
         Err(error) => drop(ready.send(Err(error))),
         Ok(attachment) => {
             let told = ready.send(Ok(()));
             // An upgrade that fails drops its end of the channel.
             if let (Ok(()), Ok(socket)) = (told, socket.await) {
-                Relay { session, attachment }.run(socket).await;
+                let ping_every = app.config().server.ping_time();
+                Relay { session, attachment, ping_every }.run(socket).await;
             }
         }
     }
-    if let Err(error) = app.sessions().end(caller.project, id).await {
+    if let Err(error) = app.sessions().end(&caller, id).await {
         warn!(session.id = %id, %error, "failed to end the session of a connection that closed");
     }
 }

@@ -8,7 +8,8 @@ use roadstead_api::ErrorResponse;
 use serde_json::{Value, json};
 
 use super::TAG_DEVTOOLS;
-use super::cdp_access::{Access, AccessParams};
+use super::cdp_access::{Access, AccessParams, Opened};
+use super::client_address::ClientAddress;
 use super::error::Failure;
 use super::origin::WebSocketOrigin;
 use super::params::Params;
@@ -26,17 +27,19 @@ const PROTOCOL_VERSION: &str = "1.3";
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Object),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
         (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
     )
 )]
 pub async fn version(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
 ) -> Result<Json<Value>, Failure> {
-    let session = match params.check(&app, &headers, None).await? {
-        Access::Session(session) => session,
+    let Opened { session, ticket, .. } = match params.check(&app, (&headers, address), None).await? {
+        Access::Session(opened) => opened,
         Access::Project(_) => {
             let url = origin.new_session_url(params.api_key.as_deref());
             let browser = concat!("Roadstead/", env!("CARGO_PKG_VERSION"));
@@ -50,7 +53,7 @@ pub async fn version(
         "Browser": version.product,
         "Protocol-Version": version.protocol_version,
         "User-Agent": version.user_agent,
-        "webSocketDebuggerUrl": origin.browser_url(&session),
+        "webSocketDebuggerUrl": origin.browser_url(session.id(), &ticket),
     })))
 }
 
@@ -62,16 +65,18 @@ pub async fn version(
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Vec<Object>),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
         (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
     )
 )]
 pub async fn list(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
 ) -> Result<Json<Vec<Value>>, Failure> {
-    let session = params.require_session(&app, &headers, None).await?;
+    let Opened { session, ticket, .. } = params.require_session(&app, (&headers, address), None).await?;
     let pages = session.pages().await?.into_iter().map(|page| {
         json!({
             "description": "",
@@ -79,7 +84,7 @@ pub async fn list(
             "title": page.title,
             "type": "page",
             "url": page.url,
-            "webSocketDebuggerUrl": origin.page_url(&session, &page.id),
+            "webSocketDebuggerUrl": origin.page_url(session.id(), &page.id, &ticket),
         })
     });
     Ok(Json(pages.collect()))
@@ -93,14 +98,16 @@ pub async fn list(
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Object),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
+        (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
     )
 )]
 pub async fn protocol(
     State(app): State<App>,
     headers: HeaderMap,
+    address: ClientAddress,
     Params(params): Params<AccessParams>,
 ) -> Result<Response, Failure> {
-    params.check(&app, &headers, None).await?;
+    params.check(&app, (&headers, address), None).await?;
     let content_type = [(header::CONTENT_TYPE, "application/json")];
     Ok((content_type, roadstead_devtools::PROTOCOL_JSON).into_response())
 }

@@ -10,12 +10,12 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use roadstead_api::ErrorResponse;
 use tracing::error;
 
+use super::rate_limit::{self, RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::error::Error;
+use crate::limits::{Left, Quota};
 
 /// Tells the SDKs whether to repeat the request; they obey it before any rule of their own.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// A refusal, ready to be sent.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ impl From<Error> for Failure {
             Error::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, message).final_answer(),
             Error::NotImplemented(_) => Self::new(StatusCode::NOT_IMPLEMENTED, message).final_answer(),
             Error::TooManySessions { limit, retry_after } => too_many(message, limit, retry_after),
+            Error::TooOften { quota, retry_after, .. } => too_often(message, quota, retry_after),
             Error::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
             Error::WayOutFailed(_) => Self::new(StatusCode::BAD_GATEWAY, message),
             Error::Timeout(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, message),
@@ -75,6 +76,19 @@ fn too_many(message: String, limit: usize, retry_after: Duration) -> Failure {
         .with(RETRY_AFTER, number(format!("{seconds}")))
         .with(RATE_LIMIT, number(format!("\"concurrent-sessions\"; r=0; t={seconds}")))
         .with(RATE_LIMIT_POLICY, number(format!("\"concurrent-sessions\"; q={limit}")))
+}
+
+/// The same fields for a quota that comes back with time.
+fn too_often(message: String, quota: Quota, retry_after: Duration) -> Failure {
+    let seconds = retry_after.as_secs_f64().ceil();
+    let wait = HeaderValue::try_from(format!("{seconds}")).expect("digits are a valid header");
+    let left = Left { quota, remaining: 0, full_in: retry_after };
+    rate_limit::fields(&left)
+        .into_iter()
+        .fold(Failure::new(StatusCode::TOO_MANY_REQUESTS, message), |failure, (name, value)| {
+            failure.with(name, value)
+        })
+        .with(RETRY_AFTER, wait)
 }
 
 impl IntoResponse for Failure {
@@ -118,6 +132,8 @@ pub fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
 mod tests {
     use super::*;
 
+    const QUOTA: Quota = Quota { name: "creates", count: 600 };
+
     #[test]
     fn every_condition_has_its_status() {
         let internal = Error::internal("It broke.", anyhow::anyhow!("a secret path"));
@@ -127,6 +143,7 @@ mod tests {
             (Error::NotFound("x"), 404),
             (Error::Conflict(String::new()), 409),
             (Error::TooManySessions { limit: 1, retry_after: Duration::from_secs(1) }, 429),
+            (Error::TooOften { what: "", quota: QUOTA, retry_after: Duration::from_secs(1) }, 429),
             (internal, 500),
             (Error::NotImplemented(String::new()), 501),
             (Error::Unavailable(String::new()), 503),
@@ -149,6 +166,17 @@ mod tests {
         assert_eq!(too_many[RETRY_AFTER], "2");
         assert_eq!(too_many[RATE_LIMIT], "\"concurrent-sessions\"; r=0; t=2");
         assert_eq!(too_many[RATE_LIMIT_POLICY], "\"concurrent-sessions\"; q=5");
+    }
+
+    #[test]
+    fn too_often_tells_the_quota_and_when_to_come_back() {
+        let retry_after = Duration::from_millis(57_200);
+        let failure = Failure::from(Error::TooOften { what: "Too much.", quota: QUOTA, retry_after });
+        assert_eq!(failure.message, "Too much. Try again in 58 s.");
+        let headers = failure.into_response().headers().clone();
+        assert_eq!(headers[RETRY_AFTER], "58");
+        assert_eq!(headers[RATE_LIMIT], "\"creates\"; r=0; t=58");
+        assert_eq!(headers[RATE_LIMIT_POLICY], "\"creates\"; q=600; w=60");
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use roadstead_api::{Data, ErrorResponse, Exit, ExitCheck, Items, ProjectId};
 use super::TAG_EXITS;
 use super::error::Failure;
 use crate::app::App;
+use crate::audit::{Action, Entry};
 use crate::caller::Caller;
 use crate::error::EXIT_NOT_FOUND;
 use crate::exits;
@@ -39,9 +40,11 @@ pub async fn list_exits(
 )]
 pub async fn check_exit(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<Data<ExitCheck>>, Failure> {
     let exit = app.exits().find(&name).ok_or(EXIT_NOT_FOUND)?;
+    app.db().record(&caller.actor(), &Entry::of(Action::ExitCheck).on(exit.name())).await?;
     Ok(Json(Data::of(check(app.exits().check(exit, None).await))))
 }
 

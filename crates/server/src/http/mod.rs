@@ -1,25 +1,33 @@
 //! Every route on one page, the layers in front of them, and nothing else.
 //!
-//! A request passes, from the outside in: [`observe`] (id, span, log line, count), the panic guard, [`uri`] (its URL must
-//! mean something), and under `/v1` [`auth`] (whose key is it). Then a handler extracts, converts, makes one call,
-//! converts back. Handlers never change state themselves, so a client that hangs up cannot half-apply anything.
+//! A request passes, from the outside in: [`client_address`] (where it comes from), [`observe`] (id, span, log line,
+//! count), the panic guard, [`head`] (its size), [`uri`] (its URL must mean something), [`body_deadline`] (its body must come in
+//! time), for DevTools [`browser_origin`] (which page is it from) and under `/v1` [`auth`] (whose key is it). Then a handler
+//! extracts, converts, makes one call, converts back. Handlers never change state themselves, so a client that hangs up cannot half-apply anything.
 //! [`error`] alone knows which condition is which status.
 
+mod audit;
 mod auth;
 mod body;
+mod body_deadline;
+mod browser_origin;
 mod cdp;
 mod cdp_access;
 mod cdp_json;
+mod client_address;
 mod error;
 mod exits;
+mod forwarded;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod head;
 mod observe;
 mod openapi;
 mod origin;
 mod params;
 mod profile_events;
 mod profiles;
+mod rate_limit;
 mod relay;
 mod revisions;
 mod save_failed;
@@ -28,6 +36,7 @@ mod session_profile;
 mod session_proxy;
 mod session_request;
 mod session_tags;
+mod session_tokens;
 mod session_view;
 mod sessions;
 mod system;
@@ -40,6 +49,8 @@ use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub use self::client_address::ClientAddress;
 
 use crate::app::App;
 
@@ -56,15 +67,18 @@ pub fn router(app: App) -> Router {
     let (v1, _) = v1(&app).split_for_parts();
     let document = document.to_json().expect("an OpenAPI document of our own is representable as JSON");
     documented
-        .merge(websockets())
+        .merge(websockets(&app))
         // Scripts in the wild use this prefix for the same routes.
         .nest("/api/v1", v1)
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document)))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
+        .layer(from_fn_with_state(app.clone(), body_deadline::limit))
         .layer(from_fn(uri::require_well_formed))
+        .layer(from_fn(head::require_small))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn(observe::observe))
+        .layer(from_fn_with_state(app.clone(), client_address::note))
         .with_state(app)
 }
 
@@ -74,10 +88,17 @@ fn documented(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(system::healthz))
         .routes(routes!(system::readyz))
         .routes(routes!(system::metrics))
+        .merge(devtools(app))
+        .nest("/v1", v1(app))
+}
+
+/// Where DevTools clients look for a browser. No page of another site gets here, whatever it knows.
+fn devtools(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(cdp_json::version))
         .routes(routes!(cdp_json::list))
         .routes(routes!(cdp_json::protocol))
-        .nest("/v1", v1(app))
+        .route_layer(from_fn_with_state(app.clone(), browser_origin::require_own))
 }
 
 /// The API. Whatever is added here is behind the key, since the layer wraps the router, its fallback included.
@@ -94,6 +115,8 @@ fn v1(app: &App) -> OpenApiRouter<App> {
             session_tags::put_session_tags,
             session_tags::delete_session_tags
         ))
+        .routes(routes!(session_tokens::create_session_tokens))
+        .routes(routes!(session_tokens::delete_session_token))
         .routes(routes!(profiles::create_profile, profiles::list_profiles))
         .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
         .routes(routes!(profile_events::follow_profile))
@@ -105,6 +128,7 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(revisions::pin, revisions::unpin))
         .routes(routes!(exits::list_exits))
         .routes(routes!(exits::check_exit))
+        .routes(routes!(audit::read_audit))
         .fallback(error::no_such_route)
         .layer(from_fn_with_state(app.clone(), auth::require_key));
     openapi::demand_key(v1.get_openapi_mut());
@@ -112,7 +136,7 @@ fn v1(app: &App) -> OpenApiRouter<App> {
 }
 
 /// DevTools: WebSockets, and the addresses that other clients look for them under.
-fn websockets() -> Router<App> {
+fn websockets(app: &App) -> Router<App> {
     Router::new()
         .route("/", get(cdp::connect))
         .route("/devtools/browser/{session_id}", get(cdp::connect_browser))
@@ -122,4 +146,5 @@ fn websockets() -> Router<App> {
         .route("/json", get(cdp_json::list))
         .route("/json/", get(cdp_json::list))
         .route("/json/protocol/", get(cdp_json::protocol))
+        .route_layer(from_fn_with_state(app.clone(), browser_origin::require_own))
 }

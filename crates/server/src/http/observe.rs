@@ -13,6 +13,8 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, debug, info, info_span};
 use uuid::Uuid;
 
+use super::client_address::ClientAddress;
+
 /// The header that carries a request's id, both ways.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken from a client.
@@ -25,8 +27,9 @@ pub async fn observe(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
+    let ClientAddress(client) = ClientAddress::of(request.extensions());
     let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
-    let span = info_span!("request", request.id = id.to_str().unwrap_or_default(), http.method = %method, http.route = route, project.id = Empty);
+    let span = info_span!("request", request.id = id.to_str().unwrap_or_default(), http.method = %method, http.route = route, client.address = %client, project.id = Empty);
     async {
         let mut response = next.run(request).await;
         let status = response.status().as_u16();

@@ -40,6 +40,7 @@ pub fn demand_key(document: &mut OpenApi) {
         for (status, description) in [
             ("400", "The request is malformed; says which field, and why."),
             ("401", "Invalid API Key"),
+            ("429", "Too many wrong keys or tokens came from the client's address."),
             ("500", "The server failed."),
         ] {
             responses.entry(status.to_owned()).or_insert_with(|| failure(description).into());

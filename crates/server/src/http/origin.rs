@@ -1,11 +1,13 @@
 //! Under which address a client reaches us: what `cdp_url` and its kin start with.
 
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use roadstead_api::SessionId;
+
+use super::client_address::Reached;
 use super::error::Failure;
 use crate::app::App;
 use crate::session::SessionHandle;
@@ -15,7 +17,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// The WebSocket origin that this client can use: `ws://host:port`.
 ///
-/// It is the configured public URL's, or else the one that the request's own `Host` header names.
+/// It is the configured public URL's, or else the one that a trusted proxy names, or else the request's own `Host` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSocketOrigin(String);
 
@@ -25,55 +27,93 @@ impl FromRequestParts<App> for WebSocketOrigin {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
         match &app.config().server.public_url {
             Some(url) => Ok(Self(url.websocket_origin())),
-            None => Self::of_host(&parts.headers),
+            None => Self::reached(parts.extensions.get()),
         }
     }
 }
 
 impl WebSocketOrigin {
-    fn of_host(headers: &HeaderMap) -> Result<Self, Failure> {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let authority = host.and_then(|host| host.parse::<Authority>().ok());
-        match authority {
-            Some(authority) if !authority.as_str().contains('@') => Ok(Self(format!("ws://{authority}"))),
+    fn reached(reached: Option<&Reached>) -> Result<Self, Failure> {
+        match reached {
+            Some(Reached { secure, host: Some(host) }) => {
+                Ok(Self(format!("{}://{host}", if *secure { "wss" } else { "ws" })))
+            }
             _ => Err(Failure::new(StatusCode::BAD_REQUEST, "The Host header is missing or malformed.")),
         }
     }
 
-    /// Returns the URL that gives a client the whole browser. It carries the session's token.
-    pub fn cdp_url(&self, session: &SessionHandle) -> String {
-        format!("{}/?sessionId={}&token={}", self.0, session.id(), session.token())
+    /// Returns the URL that gives a client the whole browser. It carries a token.
+    pub fn cdp_url(&self, session: SessionId, token: &str) -> String {
+        format!("{}/?sessionId={session}&token={token}", self.0)
     }
 
     /// Returns the same in the form that a browser's own `/json/version` has.
-    pub fn browser_url(&self, session: &SessionHandle) -> String {
-        format!("{}/devtools/browser/{}?token={}", self.0, session.id(), session.token())
+    pub fn browser_url(&self, session: SessionId, ticket: &Ticket) -> String {
+        let query = ticket.parameter().map(|parameter| format!("?{parameter}")).unwrap_or_default();
+        format!("{}/devtools/browser/{session}{query}", self.0)
     }
 
-    /// Returns the URL that gives a client one page of the browser. It carries the session's token.
-    pub fn page_url(&self, session: &SessionHandle, target: &str) -> String {
+    /// Returns the URL that gives a client one page of the browser.
+    pub fn page_url(&self, session: SessionId, target: &str, ticket: &Ticket) -> String {
         let target = utf8_percent_encode(target, RESERVED);
-        format!("{}/devtools/page/{target}?sessionId={}&token={}", self.0, session.id(), session.token())
+        let more = ticket.parameter().map(|parameter| format!("&{parameter}")).unwrap_or_default();
+        format!("{}/devtools/page/{target}?sessionId={session}{more}", self.0)
     }
 
     /// Returns the URL that starts a session when it is connected to. `key` is put in when the client sent it in the
     /// query, where its WebSocket library will look for it again.
     pub fn new_session_url(&self, key: Option<&str>) -> String {
         match key {
-            Some(key) => format!("{}/?apiKey={}", self.0, utf8_percent_encode(key, RESERVED)),
+            Some(key) => format!("{}/?{}", self.0, key_parameter(key)),
             None => format!("{}/", self.0),
         }
     }
 }
 
+/// What the URL of a WebSocket carries to be let in. It holds a secret, so it has no `Debug`.
+pub enum Ticket {
+    /// A token.
+    Token(String),
+    /// The project's key, which the client itself sent in a query.
+    Key(String),
+    /// Nothing: the client sends its key in a header, and does so again.
+    Header,
+}
+
+impl Ticket {
+    /// Returns the ticket for a client that has shown the project's key, `in_query` or else in a header: the session's own token
+    /// as long as that opens anything, so that the URL works in other hands too.
+    pub fn for_key(session: &SessionHandle, in_query: Option<&str>) -> Self {
+        match (session.access().first(), in_query) {
+            (Some(token), _) => Self::Token(token),
+            (None, Some(key)) => Self::Key(key.to_owned()),
+            (None, None) => Self::Header,
+        }
+    }
+
+    fn parameter(&self) -> Option<String> {
+        match self {
+            Self::Token(token) => Some(format!("token={}", utf8_percent_encode(token, RESERVED))),
+            Self::Key(key) => Some(key_parameter(key)),
+            Self::Header => None,
+        }
+    }
+}
+
+fn key_parameter(key: &str) -> String {
+    format!("apiKey={}", utf8_percent_encode(key, RESERVED))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::forwarded::authority;
 
     #[test]
     fn a_host_header_becomes_an_origin_and_nothing_else_does() {
         let origin = |host: &str| {
-            WebSocketOrigin::of_host(&HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]))
+            let reached = Reached { secure: false, host: authority(host) };
+            WebSocketOrigin::reached(Some(&reached))
         };
         for (host, expected) in [
             ("127.0.0.1:8700", "ws://127.0.0.1:8700"),
@@ -85,7 +125,26 @@ mod tests {
         for host in ["", "a/b", "user@host", "a b", "a?b"] {
             assert!(origin(host).is_err(), "{host}");
         }
-        assert!(WebSocketOrigin::of_host(&HeaderMap::new()).is_err());
+        let secure = Reached { secure: true, host: authority("b.example") };
+        assert_eq!(WebSocketOrigin::reached(Some(&secure)).unwrap().0, "wss://b.example");
+        assert!(WebSocketOrigin::reached(None).is_err());
+    }
+
+    #[test]
+    fn urls_carry_the_clients_ticket() {
+        let (origin, id) = (WebSocketOrigin("ws://h".to_owned()), SessionId::random());
+        for (ticket, browser, page) in [
+            (Ticket::Token("t".to_owned()), "?token=t", "&token=t"),
+            (Ticket::Key("k&".to_owned()), "?apiKey=k%26", "&apiKey=k%26"),
+            (Ticket::Header, "", ""),
+        ] {
+            assert_eq!(origin.browser_url(id, &ticket), format!("ws://h/devtools/browser/{id}{browser}"));
+            assert_eq!(
+                origin.page_url(id, "a/b", &ticket),
+                format!("ws://h/devtools/page/a%2Fb?sessionId={id}{page}")
+            );
+        }
+        assert_eq!(origin.cdp_url(id, "t"), format!("ws://h/?sessionId={id}&token=t"));
     }
 
     #[test]

@@ -127,8 +127,7 @@ pub async fn update_profile(
     Path(name): Path<String>,
     JsonBody(body): JsonBody<ProfileUpdateRequest>,
 ) -> Result<Json<Data<ProfileChanged>>, Failure> {
-    let record =
-        app.profiles().update(caller.project, &name, profile_change(&app.config().egress, body)?).await?;
+    let record = app.profiles().update(&caller, &name, profile_change(&app.config().egress, body)?).await?;
     Ok(Json(Data::of(changed(record, &app.config().egress))))
 }
 
@@ -147,7 +146,7 @@ pub async fn delete_profile(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<Data<SuccessResponse>>, Failure> {
-    app.profiles().delete(caller.project, &name).await?;
+    app.profiles().delete((caller.project, &caller.actor()), &name).await?;
     Ok(Json(Data::of(SuccessResponse::SUCCESS)))
 }
 

@@ -19,9 +19,7 @@ use tracing::info;
 use crate::session::record::EndReason;
 use crate::session::{Attachment, SessionHandle};
 
-/// How often a client is pinged.
-const PING_EVERY: Duration = Duration::from_secs(30);
-/// How many times [`PING_EVERY`] a client may say nothing, not even a pong, until it counts as gone.
+/// How many pings a client may say nothing, not even a pong, until it counts as gone.
 const MAX_SILENT_TICKS: u32 = 3;
 /// How long a client may take to read what is left for it and to answer a close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -36,6 +34,8 @@ pub struct Relay {
     pub session: SessionHandle,
     /// The client's CDP session.
     pub attachment: Attachment,
+    /// How often the client is pinged.
+    pub ping_every: Duration,
 }
 
 /// Why a connection ends.
@@ -59,11 +59,11 @@ impl Relay {
         let connections = gauge!("roadstead_cdp_connections");
         connections.increment(1.0);
         let began = Instant::now();
-        let Self { session, attachment: Attachment { sender, mut receiver } } = self;
+        let Self { session, attachment: Attachment { sender, mut receiver }, ping_every } = self;
         let (mut to_client, mut from_client) = socket.split();
         let farewell = tokio::select! {
-            farewell = receive(&mut from_client, &sender) => farewell,
-            farewell = send(&mut to_client, &mut receiver) => farewell,
+            farewell = receive(&mut from_client, &sender, ping_every) => farewell,
+            farewell = send(&mut to_client, &mut receiver, ping_every) => farewell,
             () = sender.dropped() => Farewell::Detached,
             reason = session.stopping() => Farewell::Stopping(reason),
         };
@@ -74,8 +74,12 @@ impl Relay {
 }
 
 /// Hands what the client says to the browser. When the browser is busy this waits, and the client with it.
-async fn receive(from_client: &mut SplitStream<WebSocket>, sender: &ClientSender) -> Farewell {
-    let mut ticks = ping_ticks();
+async fn receive(
+    from_client: &mut SplitStream<WebSocket>,
+    sender: &ClientSender,
+    ping_every: Duration,
+) -> Farewell {
+    let mut ticks = ticks(ping_every);
     let mut silent_for = 0;
     loop {
         let message = tokio::select! {
@@ -104,8 +108,12 @@ async fn receive(from_client: &mut SplitStream<WebSocket>, sender: &ClientSender
 }
 
 /// Hands what the browser says to the client, and pings it.
-async fn send(to_client: &mut SplitSink<WebSocket, Message>, receiver: &mut ClientReceiver) -> Farewell {
-    let mut pings = ping_ticks();
+async fn send(
+    to_client: &mut SplitSink<WebSocket, Message>,
+    receiver: &mut ClientReceiver,
+    ping_every: Duration,
+) -> Farewell {
+    let mut pings = ticks(ping_every);
     loop {
         let sent = tokio::select! {
             message = receiver.recv() => match message {
@@ -195,8 +203,8 @@ fn cut(reason: &str) -> &str {
 }
 
 /// The rhythm of pings, and of looking whether the client is still there.
-fn ping_ticks() -> tokio::time::Interval {
-    let mut ticks = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }

@@ -72,7 +72,7 @@ pub async fn delete_revision(
     Extension(caller): Extension<Caller>,
     RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<SuccessResponse>>, Failure> {
-    app.profiles().delete_revision(caller.project, &name, revision).await?;
+    app.profiles().delete_revision(&caller, &name, revision).await?;
     Ok(Json(Data::of(SuccessResponse::SUCCESS)))
 }
 
@@ -93,7 +93,7 @@ pub async fn roll_back(
     Extension(caller): Extension<Caller>,
     RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<Revision>>, Failure> {
-    let added = app.profiles().roll_back(caller.project, &name, revision).await?;
+    let added = app.profiles().roll_back(&caller, &name, revision).await?;
     Ok(Json(Data::of(shown(added))))
 }
 
@@ -114,7 +114,7 @@ pub async fn promote(
     Extension(caller): Extension<Caller>,
     RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<Revision>>, Failure> {
-    let promoted = app.profiles().promote(caller.project, &name, revision).await?;
+    let promoted = app.profiles().promote(&caller, &name, revision).await?;
     Ok(Json(Data::of(shown(promoted))))
 }
 
@@ -134,7 +134,7 @@ pub async fn pin(
     Extension(caller): Extension<Caller>,
     RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<Revision>>, Failure> {
-    let pinned = app.profiles().pin(caller.project, &name, revision, true).await?;
+    let pinned = app.profiles().pin(&caller, &name, revision, true).await?;
     Ok(Json(Data::of(shown(pinned))))
 }
 
@@ -152,7 +152,7 @@ pub async fn unpin(
     Extension(caller): Extension<Caller>,
     RevisionPath { name, revision }: RevisionPath,
 ) -> Result<Json<Data<Revision>>, Failure> {
-    let unpinned = app.profiles().pin(caller.project, &name, revision, false).await?;
+    let unpinned = app.profiles().pin(&caller, &name, revision, false).await?;
     Ok(Json(Data::of(shown(unpinned))))
 }
 

@@ -90,7 +90,9 @@ pub async fn list_sessions(
     let now = clock::now();
     let items = found.sessions.into_iter().map(|record| {
         let running = app.sessions().find(caller.project, record.id);
-        session_view::list_item(record, running.map(|session| origin.cdp_url(&session)), now)
+        let first = running.and_then(|session| session.access().first());
+        let cdp_url = first.map(|token| origin.cdp_url(record.id, &token));
+        session_view::list_item(record, cdp_url, now)
     });
     Ok(Json(Data::of(SessionList {
         sessions: items.collect(),

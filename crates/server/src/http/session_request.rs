@@ -40,6 +40,7 @@ pub fn read(body: Value) -> Result<SessionRequest> {
         profile: session_profile::read(browser.profile.as_ref())?,
         way,
         browser: browser_request(&browser)?,
+        token_only: is_on(session.scoped_access),
         configuration: without_secrets(body),
     };
     refuse_unimplemented(&wire, &session, &browser)?;
@@ -75,11 +76,6 @@ fn refuse_unimplemented(
     let masks = browser.sensitive_data_mask.as_ref().and_then(|mask| mask.active) == Some(true);
     let asked = [
         (session.x402 == Some(true), "session.x402", "it needs a payment provider; leave it out"),
-        (
-            is_on(session.scoped_access),
-            "session.scoped_access",
-            "there are no scoped tokens yet; leave it out, cdp_url carries a token of its own",
-        ),
         (is_on(browser.captcha_solver), "browser.captcha_solver", "it needs a solving service; leave it out"),
         (is_on(browser.extra_stealth), "browser.extra_stealth", "it needs a patched browser; leave it out"),
         (
@@ -234,6 +230,7 @@ mod tests {
             },
         });
         let request = read(body.clone()).unwrap();
+        assert!(!request.token_only);
         assert_eq!(request.initial_url.as_deref(), Some("https://example.com/a?b#c"));
         assert_eq!(request.tags, ["a"]);
         assert_eq!((request.max_duration, request.idle_timeout), (None, Some(Duration::from_secs(30))));
@@ -323,7 +320,7 @@ mod tests {
     #[test]
     fn what_would_be_missed_is_refused_all_at_once() {
         let body = json!({
-            "session": {"proxy": {"active": true, "type": "anchor_proxy"}, "x402": true, "scoped_access": {"active": true}},
+            "session": {"proxy": {"active": true, "type": "anchor_proxy"}, "x402": true},
             "browser": {
                 "captcha_solver": {"active": true}, "extra_stealth": {"active": true}, "web_bot_auth": {"active": true},
                 "p2p_download": {"active": true}, "sensitive_data_mask": {"active": true}, "extensions": ["a"],
@@ -333,7 +330,6 @@ mod tests {
         let why = refusal(&body);
         for field in [
             "session.x402",
-            "session.scoped_access",
             "browser.captcha_solver",
             "browser.extra_stealth",
             "browser.web_bot_auth",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use roadstead_api::{
     ChangeStatus, Receipt, SaveOutcome, SessionDetails, SessionEnded, SessionListItem, SessionProfile,
-    SessionProxy, SessionStatusItem,
+    SessionProxy, SessionStatusItem, SessionToken,
 };
 use serde_json::Map;
 
@@ -11,7 +11,12 @@ use crate::exits::choice::Way;
 use crate::session::record::{EndReason, SessionRecord};
 
 /// Shows everything about a session.
-pub fn details(record: SessionRecord, cdp_url: Option<String>, now: Timestamp) -> SessionDetails {
+pub fn details(
+    record: SessionRecord,
+    cdp_url: Option<String>,
+    access_tokens: Option<Vec<SessionToken>>,
+    now: Timestamp,
+) -> SessionDetails {
     let proxy = proxy(&record);
     SessionDetails {
         id: record.id,
@@ -34,6 +39,7 @@ pub fn details(record: SessionRecord, cdp_url: Option<String>, now: Timestamp) -
         created_at: record.created_at,
         ended_at: record.ended_at,
         cdp_url,
+        access_tokens,
         headless: record.headless,
         browser_version: record.browser_version,
         profile: record.profile.map(|profile| SessionProfile {

@@ -11,14 +11,17 @@ use serde::Serialize;
 
 use super::body::OptionalBody;
 use super::error::Failure;
-use super::origin::WebSocketOrigin;
+use super::origin::{Ticket, WebSocketOrigin};
 use super::params::SessionPath;
+use super::rate_limit::RateLimitFields;
 use super::save_failed::SaveFailed;
-use super::{TAG_SESSIONS, session_request, session_view};
+use super::{TAG_SESSIONS, session_request, session_tokens, session_view};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::clock;
-use crate::error::SESSION_NOT_FOUND;
+use crate::error::{Result, SESSION_NOT_FOUND};
+use crate::session::SessionHandle;
+use crate::session::access::Scope;
 
 /// Start a session
 ///
@@ -26,9 +29,12 @@ use crate::error::SESSION_NOT_FOUND;
 #[utoipa::path(
     post, path = "/sessions", tag = TAG_SESSIONS, request_body(content = Option<SessionCreateRequest>),
     responses(
-        (status = 200, description = "The browser is ready.", body = Data<SessionCreated>),
+        (status = 200, description = "The browser is ready.", body = Data<SessionCreated>, headers(
+            ("RateLimit" = String, description = "IETF draft 8: how many more the key may create now."),
+            ("RateLimit-Policy" = String, description = "IETF draft 8: how many a key may create in a minute."),
+        )),
         (status = 404, description = "The profile does not exist, and persist is not set.", body = ErrorResponse),
-        (status = 429, description = "All places are taken, and none came free in time.", body = ErrorResponse, headers(
+        (status = 429, description = "All places are taken, and none came free in time; or the key creates too many a minute.", body = ErrorResponse, headers(
             ("Retry-After" = u64, description = "When to try again, in seconds."),
             ("RateLimit" = String, description = "IETF draft 8: what is left of the quota."),
             ("RateLimit-Policy" = String, description = "IETF draft 8: the quota."),
@@ -43,11 +49,21 @@ pub async fn create_session(
     Extension(caller): Extension<Caller>,
     origin: WebSocketOrigin,
     OptionalBody(body): OptionalBody,
-) -> Result<Json<Data<SessionCreated>>, Failure> {
+) -> Result<(RateLimitFields, Json<Data<SessionCreated>>), Failure> {
+    let left = app.limits().create(&caller)?;
     let request = session_request::read(body)?;
     let session = app.sessions().create(&caller, request).await?;
-    let (id, cdp_url) = (session.id(), origin.cdp_url(&session));
-    Ok(Json(Data::of(SessionCreated { id, session_id: id, cdp_url })))
+    let (id, token) = (session.id(), first_token(&session)?);
+    let cdp_url = origin.cdp_url(id, &token);
+    Ok((RateLimitFields(left), Json(Data::of(SessionCreated { id, session_id: id, cdp_url }))))
+}
+
+/// Returns the token of a new session's `cdp_url`: its first one, or one that is minted for it when it is token-only.
+fn first_token(session: &SessionHandle) -> Result<String> {
+    match session.access().first() {
+        Some(token) => Ok(token),
+        None => Ok(session.access().mint(&[Scope::Cdp], None)?.remove(0).secret),
+    }
 }
 
 /// Show a session
@@ -68,8 +84,11 @@ pub async fn get_session(
 ) -> Result<Json<Data<SessionDetails>>, Failure> {
     let record = app.sessions().record(caller.project, id).await?;
     let running = app.sessions().find(caller.project, id);
-    let cdp_url = running.map(|session| origin.cdp_url(&session));
-    Ok(Json(Data::of(session_view::details(record, cdp_url, clock::now()))))
+    let first = running.as_ref().and_then(|session| session.access().first());
+    let cdp_url = first.map(|token| origin.cdp_url(id, &token));
+    let tokens = running.and_then(|session| session.access().list());
+    let tokens = tokens.map(|tokens| tokens.into_iter().map(session_tokens::shown).collect());
+    Ok(Json(Data::of(session_view::details(record, cdp_url, tokens, clock::now()))))
 }
 
 /// End a session
@@ -88,7 +107,7 @@ pub async fn end_session(
     Extension(caller): Extension<Caller>,
     SessionPath(id): SessionPath,
 ) -> Result<Response, Failure> {
-    let ended = session_view::ended(app.sessions().end(caller.project, id).await?);
+    let ended = session_view::ended(app.sessions().end(&caller, id).await?);
     Ok(answer_end(ended.status, ended.detail.clone(), ended))
 }
 
@@ -106,7 +125,7 @@ pub async fn end_all_sessions(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Failure> {
-    let records = app.sessions().end_all(caller.project).await?;
+    let records = app.sessions().end_all(&caller).await?;
     let sessions: Vec<_> = records.into_iter().map(session_view::ended).collect();
     let lost = sessions.iter().find(|session| session.status == ChangeStatus::Failed);
     let status = lost.map_or(ChangeStatus::Success, |session| session.status);
@@ -129,8 +148,9 @@ pub async fn list_pages(
     SessionPath(id): SessionPath,
 ) -> Result<Json<Data<Items<SessionPageItem>>>, Failure> {
     let session = app.sessions().find(caller.project, id).ok_or(SESSION_NOT_FOUND)?;
+    let ticket = Ticket::for_key(&session, None);
     let pages = session.pages().await?.into_iter().map(|page| SessionPageItem {
-        cdp_url: origin.page_url(&session, &page.id),
+        cdp_url: origin.page_url(id, &page.id, &ticket),
         id: page.id,
         title: page.title,
         url: page.url,

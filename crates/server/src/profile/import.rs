@@ -8,6 +8,7 @@ use tracing::info;
 use super::copy::{Missing, copy_tree};
 use super::save::Selected;
 use super::{Profiles, RevisionCause, SaveOptions};
+use crate::audit::Actor;
 use crate::db::NewRevision;
 use crate::error::{Error, PROFILE_NOT_FOUND, Result};
 
@@ -29,7 +30,7 @@ impl Profiles {
         let staged = stage(dir.to_owned()).await?;
         let options = SaveOptions::default();
         let Selected { excluded, captured, .. } = self.select(staged.path(), None, &options).await?;
-        let profile = self.db.profile_to_import_into(project, name).await?;
+        let profile = self.db.profile_to_import_into((project, &Actor::command(project)), name).await?;
         let description = "imported".to_owned();
         let (report, hold) =
             self.commit(profile, None, staged.path(), excluded, RevisionCause::Imported, description).await?;
@@ -46,7 +47,7 @@ impl Profiles {
             cause: RevisionCause::Imported,
             missing_cookies: &[],
         };
-        let number = self.db.publish_import(&new).await?;
+        let number = self.db.publish_import(&Actor::command(project), &new).await?;
         drop(hold);
         self.news.tell(profile);
         let number = number.ok_or(PROFILE_NOT_FOUND)?;

@@ -32,6 +32,7 @@ pub use self::save::Save;
 
 use self::news::News;
 
+use crate::audit::Actor;
 use crate::caller::Caller;
 use crate::config::ProfileConfig;
 use crate::db::Db;
@@ -150,7 +151,8 @@ impl Profiles {
     /// Creates a profile: empty, or to be filled when a running session ends.
     pub async fn create(&self, caller: &Caller, new: NewProfile) -> Result<ProfileRecord> {
         let NewProfile { name, description, session, reserve } = new;
-        self.db.create_profile(caller.project, &name, description.as_deref(), session, reserve.as_ref()).await
+        let by = (caller.project, &caller.actor());
+        self.db.create_profile(by, &name, description.as_deref(), session, reserve.as_ref()).await
     }
 
     /// Lists a project's profiles, oldest first.
@@ -164,22 +166,18 @@ impl Profiles {
     }
 
     /// Changes one of a project's profiles.
-    pub async fn update(
-        &self,
-        project: ProjectId,
-        name: &str,
-        change: ProfileChange,
-    ) -> Result<ProfileRecord> {
+    pub async fn update(&self, caller: &Caller, name: &str, change: ProfileChange) -> Result<ProfileRecord> {
         let ProfileChange { description, session, reserve } = change;
-        self.db.update_profile(project, name, description.as_deref(), session, reserve.as_ref()).await
+        let by = (caller.project, &caller.actor());
+        self.db.update_profile(by, name, description.as_deref(), session, reserve.as_ref()).await
     }
 
     /// Deletes one of a project's profiles with all its revisions and its key. Sessions that use it go on.
     ///
     /// When this returns the profile is gone for everyone. Bytes that could not be removed now are removed at the next
     /// start; without their key they are noise.
-    pub async fn delete(&self, project: ProjectId, name: &str) -> Result<()> {
-        let id = self.db.delete_profile(project, name).await?;
+    pub async fn delete(&self, (project, by): (ProjectId, &Actor), name: &str) -> Result<()> {
+        let id = self.db.delete_profile((project, by), name).await?;
         self.news.tell(id);
         if let Err(problem) = self.delete_repository(id).await {
             error!(profile.id = %id, error = ?problem, "failed to remove a deleted profile's bytes; the next start tries again");
@@ -235,33 +233,33 @@ impl Profiles {
     }
 
     /// Adds a revision that equals an earlier one, and makes it the head.
-    pub async fn roll_back(&self, project: ProjectId, name: &str, number: u64) -> Result<RevisionRecord> {
-        let added = self.db.roll_back(project, name, number).await?;
-        self.tell_of(project, name).await;
+    pub async fn roll_back(&self, caller: &Caller, name: &str, number: u64) -> Result<RevisionRecord> {
+        let added = self.db.roll_back((caller.project, &caller.actor()), name, number).await?;
+        self.tell_of(caller.project, name).await;
         Ok(added)
     }
 
     /// Makes a revision that was held back the head after all.
-    pub async fn promote(&self, project: ProjectId, name: &str, number: u64) -> Result<RevisionRecord> {
-        let promoted = self.db.promote(project, name, number).await?;
-        self.tell_of(project, name).await;
+    pub async fn promote(&self, caller: &Caller, name: &str, number: u64) -> Result<RevisionRecord> {
+        let promoted = self.db.promote((caller.project, &caller.actor()), name, number).await?;
+        self.tell_of(caller.project, name).await;
         Ok(promoted)
     }
 
     /// Keeps a revision from retention, or no longer.
     pub async fn pin(
         &self,
-        project: ProjectId,
+        caller: &Caller,
         name: &str,
         number: u64,
         pinned: bool,
     ) -> Result<RevisionRecord> {
-        self.db.pin(project, name, number, pinned).await
+        self.db.pin((caller.project, &caller.actor()), name, number, pinned).await
     }
 
     /// Deletes a revision: its row at once, its bytes before this returns unless another revision needs them.
-    pub async fn delete_revision(&self, project: ProjectId, name: &str, number: u64) -> Result<()> {
-        let profile = self.db.delete_revision(project, name, number).await?;
+    pub async fn delete_revision(&self, caller: &Caller, name: &str, number: u64) -> Result<()> {
+        let profile = self.db.delete_revision((caller.project, &caller.actor()), name, number).await?;
         self.news.tell(profile);
         match self.prune(profile).await {
             Ok(_) => Ok(()),

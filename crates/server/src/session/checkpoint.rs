@@ -13,7 +13,7 @@ use metrics::histogram;
 use roadstead_api::Receipt;
 use roadstead_browser::{Browser, CACHES};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::driver::{Driver, millis};
 use super::handle::SessionState;
@@ -79,14 +79,7 @@ impl Driver {
     }
 
     async fn remove_copy(&self) {
-        let copy = self.work.checkpoint();
-        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(copy)).await;
-        match removed.expect("removing files does not panic") {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                warn!(%error, "failed to remove a checkpoint's copy");
-            }
-            _ => {}
-        }
+        self.context.shredder.take(self.work.checkpoint()).await;
     }
 }
 

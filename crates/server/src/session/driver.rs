@@ -17,6 +17,8 @@ use super::finish::Files;
 use super::handle::{Command, Running, SessionHandle, SessionState};
 use super::record::{EndReason, SessionStatus};
 use super::request::SessionRequest;
+use super::start::Started;
+use super::users::SessionUser;
 use super::way_out::WayOut;
 use super::work_dir::WorkDir;
 use super::{Asked, Context, Refusal, start};
@@ -57,6 +59,8 @@ pub(super) struct Live {
     pub(super) browser: Browser,
     pub(super) way_out: Arc<WayOut>,
     pub(super) admission: Admission,
+    /// The browser's: nobody else is given it meanwhile.
+    _user: SessionUser,
     deadline: Option<Instant>,
     idle_timeout: Option<Duration>,
 }
@@ -150,7 +154,7 @@ impl Driver {
         };
         let began = Instant::now();
         match self.bring_up(request, &admission, ready).await {
-            Ok((browser, way_out)) => {
+            Ok(Started { browser, way_out, user }) => {
                 let way_out = Arc::new(way_out);
                 self.publisher.send_replace(SessionState::Running(Running {
                     mux: browser.mux().clone(),
@@ -160,6 +164,7 @@ impl Driver {
                 Ok(Live {
                     browser,
                     way_out,
+                    _user: user,
                     admission,
                     deadline: request.max_duration.map(|limit| began + limit),
                     idle_timeout: request.idle_timeout,
@@ -192,7 +197,7 @@ impl Driver {
         request: &SessionRequest,
         admission: &Admission,
         ready: &mut oneshot::Sender<Result<SessionHandle, Refusal>>,
-    ) -> Result<(Browser, WayOut)> {
+    ) -> Result<Started> {
         tokio::select! {
             started = start::start(&self.context, &self.work, self.handle.id(), request, admission) => started,
             () = self.handle.end_requested() => {
@@ -219,7 +224,7 @@ impl Driver {
         loop {
             let idle_at = idle_since.zip(live.idle_timeout).map(|(since, timeout)| since + timeout);
             tokio::select! {
-                () = live.browser.exited() => return EndReason::BrowserExited,
+                () = live.browser.exited() => return why_gone(&live.browser),
                 () = self.handle.end_requested() => return EndReason::Requested,
                 () = mux.close_requested() => return EndReason::Requested,
                 () = self.context.lifecycle.soft().cancelled() => return EndReason::Shutdown,
@@ -313,13 +318,19 @@ impl Driver {
 
     /// Puts a session's end on record. The database failing here is logged: the next start repairs the row.
     pub(super) async fn record_end(&self, status: SessionStatus, reason: EndReason, detail: Option<&str>) {
-        let recorded = self.context.db.finish_session(self.handle.id(), status, reason, detail).await;
+        let by = self.handle.ended_by().filter(|_| reason == EndReason::Requested);
+        let recorded = self.context.db.finish_session(self.handle.id(), status, reason, detail, by).await;
         if let Err(error) = recorded {
             tracing::error!(error = ?error, "failed to record the session's end");
         }
         counter!("roadstead_session_ends_total", "status" => status.as_str(), "reason" => reason.as_str())
             .increment(1);
     }
+}
+
+/// Tells why a browser has ended that nobody asked to.
+fn why_gone(browser: &Browser) -> EndReason {
+    if browser.ran_out_of_memory() { EndReason::OutOfMemory } else { EndReason::BrowserExited }
 }
 
 /// Waits for the next command; for ever once nobody can give one.

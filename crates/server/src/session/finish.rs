@@ -37,8 +37,7 @@ impl Driver {
         let found = self.close_to_sinks().await;
         let sinks = found.as_deref().unwrap_or_default();
         let Live { browser, way_out, .. } = live;
-        let captured =
-            !sinks.is_empty() && reason != EndReason::BrowserExited && self.capture(&browser).await;
+        let captured = !sinks.is_empty() && !reason.is_browsers_own() && self.capture(&browser).await;
         let version = browser.version().product.clone();
         let exit = self.end_browser(browser).await;
         way_out.close();
@@ -106,13 +105,9 @@ impl Driver {
         exit
     }
 
-    /// Removes the session's files.
+    /// Removes the session's files: they are out of the way when this returns, and written over soon.
     pub(super) async fn remove_files(&self) {
-        let work = self.work.clone();
-        let removed = tokio::task::spawn_blocking(move || work.remove()).await;
-        if let Err(problem) = removed.expect("removing files does not panic") {
-            error!(error = %problem, "failed to remove the session's files");
-        }
+        self.context.shredder.take(self.work.path().to_owned()).await;
     }
 }
 
@@ -129,12 +124,13 @@ fn verdict(reason: EndReason, exit: &Exit, receipts: &[Receipt]) -> (SessionStat
             Some(format!("The profile {:?} could not be saved.", failed.profile)),
         );
     }
-    if reason == EndReason::BrowserExited {
-        let saved = if receipts.is_empty() { "" } else { " What it had written by then was saved." };
-        return (
-            SessionStatus::Failed,
-            Some(format!("The browser ended by itself ({}).{saved}", exit.status)),
-        );
-    }
-    (SessionStatus::Completed, None)
+    let died = match reason {
+        EndReason::BrowserExited => format!("The browser ended by itself ({}).", exit.status),
+        EndReason::OutOfMemory => {
+            "The browser took more memory than chromium.max_memory_mib allows, and was killed.".to_owned()
+        }
+        _ => return (SessionStatus::Completed, None),
+    };
+    let saved = if receipts.is_empty() { "" } else { " What it had written by then was saved." };
+    (SessionStatus::Failed, Some(died + saved))
 }

@@ -1,18 +1,19 @@
 //! What the rest of the program holds of a session: its published state, and the two things one may ask of it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use roadstead_api::{ProjectId, Receipt, SessionId};
 use roadstead_devtools::{AttachError, ClientReceiver, ClientSender, Mux, Root};
 use serde::Deserialize;
-use subtle::ConstantTimeEq as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::access::Access;
 use super::record::EndReason;
 use super::way_out::WayOut;
+use crate::audit::Actor;
 use crate::db::Sink;
 use crate::error::{Error, Result, SESSION_UNREACHABLE};
 
@@ -68,8 +69,10 @@ pub struct SessionHandle(Arc<Shared>);
 struct Shared {
     id: SessionId,
     project: ProjectId,
-    token: String,
+    access: Access,
     end_requested: CancellationToken,
+    /// Who asked first.
+    ended_by: OnceLock<Actor>,
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<SessionState>,
 }
@@ -98,15 +101,16 @@ impl SessionHandle {
     pub(super) fn new(
         id: SessionId,
         project: ProjectId,
-        token: String,
+        access: Access,
         state: watch::Receiver<SessionState>,
         commands: mpsc::Sender<Command>,
     ) -> Self {
         Self(Arc::new(Shared {
             id,
             project,
-            token,
+            access,
             end_requested: CancellationToken::new(),
+            ended_by: OnceLock::new(),
             commands,
             state,
         }))
@@ -130,14 +134,9 @@ impl SessionHandle {
         self.0.project
     }
 
-    /// Returns the secret that opens the session's DevTools endpoints. It lives as long as the session, in memory only.
-    pub fn token(&self) -> &str {
-        &self.0.token
-    }
-
-    /// Compares a token with the session's, in constant time.
-    pub fn opens_with(&self, token: &str) -> bool {
-        self.0.token.as_bytes().ct_eq(token.as_bytes()).into()
+    /// Returns the session's tokens. They live as long as it does, in memory only.
+    pub fn access(&self) -> &Access {
+        &self.0.access
     }
 
     /// Returns the state as it is now.
@@ -188,7 +187,8 @@ impl SessionHandle {
     }
 
     /// Asks the session to end, and waits until it has: saves included.
-    pub async fn end(&self) {
+    pub async fn end(&self, by: Actor) {
+        drop(self.0.ended_by.set(by));
         self.0.end_requested.cancel();
         self.ended().await;
     }
@@ -197,6 +197,11 @@ impl SessionHandle {
     pub async fn ended(&self) {
         let mut state = self.0.state.clone();
         drop(state.wait_for(|state| matches!(state, SessionState::Ended)).await);
+    }
+
+    /// Tells who asked the session to end, if somebody did.
+    pub(super) fn ended_by(&self) -> Option<&Actor> {
+        self.0.ended_by.get()
     }
 
     /// Completes when somebody has asked the session to end.

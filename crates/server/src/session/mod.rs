@@ -12,10 +12,12 @@
 //! on a watch channel. Everyone else holds a [`SessionHandle`], reads the channel, and may ask for the end. A client
 //! that hangs up changes nothing half-way.
 //!
-//! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), where its files are
-//! ([`work_dir`]), its way out to the network ([`way_out`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
+//! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
+//! out to the network ([`way_out`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
+pub mod access;
 mod admission;
 mod capture;
 mod checkpoint;
@@ -27,7 +29,9 @@ pub mod record;
 mod recovery;
 pub mod request;
 mod restore;
+mod shred;
 mod start;
+mod users;
 mod way_out;
 mod work_dir;
 
@@ -41,22 +45,24 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 pub use self::handle::{Attachment, PageInfo, Running, SessionHandle, SessionState};
-pub use self::start::BrowserSetup;
+pub use self::start::{BrowserSetup, walls};
+pub use self::users::Users;
 pub use self::way_out::WayOut;
 pub use self::work_dir::WorkRoot;
 
+use self::access::{Access, Scope};
 use self::admission::Places;
 use self::driver::Driver;
 use self::query::{SessionFilter, SessionPage, SessionQuery};
 use self::record::SessionRecord;
 use self::request::{ProfileUse, SessionRequest};
+use self::shred::Shredder;
 use crate::caller::Caller;
 use crate::config::SessionsConfig;
 use crate::db::{Blocked, Db};
 use crate::error::{Error, Result, SESSION_UNREACHABLE};
 use crate::exits::Exits;
 use crate::exits::choice::{Choice, Wish};
-use crate::keys;
 use crate::lifecycle::Lifecycle;
 use crate::profile::Profiles;
 use crate::profile::news::Listener;
@@ -74,6 +80,7 @@ struct Context {
     profiles: Profiles,
     lifecycle: Lifecycle,
     work: WorkRoot,
+    shredder: Shredder,
     browsers: BrowserSetup,
     exits: Exits,
     config: SessionsConfig,
@@ -92,12 +99,14 @@ impl Sessions {
         exits: Exits,
         config: SessionsConfig,
     ) -> Self {
+        let shredder = Shredder::new(work.path(), config.shred, lifecycle.tracker().clone());
         let places = Places::new(config.max_concurrent, config.queue_wait());
         Self(Arc::new(Context {
             db,
             profiles,
             lifecycle,
             work,
+            shredder,
             browsers,
             exits,
             config,
@@ -157,7 +166,7 @@ impl Sessions {
         let id = SessionId::random();
         let (publisher, state) = watch::channel(SessionState::Starting);
         let (commands, given) = mpsc::channel(COMMANDS);
-        let handle = SessionHandle::new(id, caller.project, keys::random_hex::<16>(), state, commands);
+        let handle = SessionHandle::new(id, caller.project, Access::new(request.token_only), state, commands);
         let (ready, started) = oneshot::channel();
         let driver = Driver::new(Arc::clone(&self.0), handle.clone(), publisher, given, place);
         let asked = Asked { caller: caller.clone(), request: request.clone(), way: way.clone() };
@@ -207,29 +216,30 @@ impl Sessions {
             .cloned()
     }
 
-    /// Returns the running session that a token opens.
-    pub fn find_by_token(&self, id: SessionId, token: &str) -> Option<SessionHandle> {
+    /// Returns the running session in which a token opens what needs `wanted`.
+    pub fn find_by_token(&self, id: SessionId, token: &str, wanted: Scope) -> Option<SessionHandle> {
         self.0
             .live()
             .get(&id)
-            .filter(|handle| handle.opens_with(token) && handle.running().is_some())
+            .filter(|handle| handle.access().opens(token, wanted) && handle.running().is_some())
             .cloned()
     }
 
     /// Ends one of a project's sessions, waits for its saves, and returns its record. One that is over is just returned.
-    pub async fn end(&self, project: ProjectId, id: SessionId) -> Result<SessionRecord> {
-        let live = self.0.live().get(&id).filter(|handle| handle.project() == project).cloned();
+    pub async fn end(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord> {
+        let live = self.0.live().get(&id).filter(|handle| handle.project() == caller.project).cloned();
         if let Some(handle) = live {
-            handle.end().await;
+            handle.end(caller.actor()).await;
         }
-        self.0.db.session(project, id).await
+        self.0.db.session(caller.project, id).await
     }
 
     /// Ends all of a project's sessions side by side, waits for their saves, and returns their records.
-    pub async fn end_all(&self, project: ProjectId) -> Result<Vec<SessionRecord>> {
+    pub async fn end_all(&self, caller: &Caller) -> Result<Vec<SessionRecord>> {
+        let project = caller.project;
         let live: Vec<_> =
             self.0.live().values().filter(|handle| handle.project() == project).cloned().collect();
-        futures_util::future::join_all(live.iter().map(SessionHandle::end)).await;
+        futures_util::future::join_all(live.iter().map(|handle| handle.end(caller.actor()))).await;
         let mut records = Vec::with_capacity(live.len());
         for handle in &live {
             records.push(self.0.db.session(project, handle.id()).await?);

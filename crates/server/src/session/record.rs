@@ -65,6 +65,8 @@ pub enum EndReason {
     Deadline,
     /// Its browser ended by itself, or never started.
     BrowserExited,
+    /// Its browser took more memory than it may, and the kernel killed it.
+    OutOfMemory,
     /// The server that ran it died.
     NodeLost,
     /// The server was asked to stop.
@@ -79,16 +81,29 @@ impl EndReason {
             Self::Idle => "idle",
             Self::Deadline => "deadline",
             Self::BrowserExited => "browser_exited",
+            Self::OutOfMemory => "out_of_memory",
             Self::NodeLost => "node_lost",
             Self::Shutdown => "shutdown",
         }
     }
 
+    /// Tells whether the browser ended before anybody asked it to, so that there is none to capture from.
+    pub const fn is_browsers_own(self) -> bool {
+        matches!(self, Self::BrowserExited | Self::OutOfMemory)
+    }
+
     /// Reads the wire's word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Requested, Self::Idle, Self::Deadline, Self::BrowserExited, Self::NodeLost, Self::Shutdown]
-            .into_iter()
-            .find(|reason| reason.as_str() == word)
+        let all = [
+            Self::Requested,
+            Self::Idle,
+            Self::Deadline,
+            Self::BrowserExited,
+            Self::OutOfMemory,
+            Self::NodeLost,
+            Self::Shutdown,
+        ];
+        all.into_iter().find(|reason| reason.as_str() == word)
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use roadstead_browser::{end_leftover, find_leftover};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::Context;
 use super::finish::is_failed;
@@ -42,7 +42,7 @@ async fn recover_session(context: &Arc<Context>, session: Interrupted) -> Result
     let failed = save_what_is_left(context, &session).await;
     if session.status.is_live() {
         let (status, detail) = verdict(&session, failed);
-        context.db.finish_session(session.id, status, EndReason::NodeLost, Some(detail)).await?;
+        context.db.finish_session(session.id, status, EndReason::NodeLost, Some(detail), None).await?;
         info!(session.id = %session.id, status = status.as_str(), "recovered a session whose server died");
     } else if !failed {
         context.db.correct_detail(session.id, SAVED_LATE).await?;
@@ -111,18 +111,13 @@ async fn remove_unowned(context: &Arc<Context>) -> Result<()> {
     let owed: Vec<_> =
         context.db.interrupted_sessions().await?.into_iter().map(|session| session.id).collect();
     let work = context.work.clone();
-    let swept = tokio::task::spawn_blocking(move || {
-        for id in work.sessions()? {
-            if !owed.contains(&id)
-                && let Err(problem) = work.of(id).remove()
-            {
-                error!(session.id = %id, error = %problem, "failed to remove a session's files");
-            }
-        }
-        Ok::<_, std::io::Error>(())
-    })
-    .await;
-    swept
-        .expect("removing files does not panic")
-        .map_err(|error| Error::internal("The work directory could not be read.", error))
+    let found = tokio::task::spawn_blocking(move || work.sessions()).await;
+    let found = found.expect("listing files does not panic");
+    let found = found.map_err(|error| Error::internal("The work directory could not be read.", error))?;
+    for id in found.into_iter().filter(|id| !owed.contains(id)) {
+        context.shredder.take(context.work.of(id).path().to_owned()).await;
+    }
+    // What a program that was killed had not come to.
+    context.shredder.clear_from_the_side();
+    Ok(())
 }

@@ -28,6 +28,8 @@ pub struct SessionRequest {
     pub way: Wish,
     /// The browser's shape.
     pub browser: BrowserRequest,
+    /// Starts without a token of its own: only minted ones let in.
+    pub token_only: bool,
     /// The body as the caller sent it (`{}` when there was none), for the echo.
     pub configuration: Value,
 }
@@ -136,6 +138,7 @@ impl Default for SessionRequest {
             profile: None,
             way: Wish::default(),
             browser: BrowserRequest::default(),
+            token_only: false,
             configuration: Value::Object(serde_json::Map::new()),
         }
     }

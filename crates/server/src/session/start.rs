@@ -8,18 +8,21 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use roadstead_api::SessionId;
 use roadstead_browser::{
-    Browser, Build, Executables, LaunchError, LaunchOptions, UserId, Viewport, process_start_time,
+    Browser, Build, Cgroups, Confinement, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId,
+    Viewport, landlock_support, process_start_time,
 };
 use tracing::{error, info, warn};
 
 use super::Context;
 use super::request::{BrowserRequest, SessionRequest};
 use super::restore::{self, Restore};
+use super::users::{SessionUser, Users};
 use super::way_out::WayOut;
 use super::work_dir::WorkDir;
-use crate::config::Config;
+use crate::config::{ChromiumConfig, Config, Confine};
 use crate::db::Admission;
 use crate::error::{Error, Result};
 use crate::exits::choice::{ChosenBy, Way};
@@ -29,14 +32,18 @@ use crate::profile::portable::PortableState;
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a create waits for the initial URL to answer. A slower one goes on loading in the session.
 const NAVIGATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// This very program, in the child too, whatever has become of its file: the launcher.
+const OURSELVES: &str = "/proc/self/exe";
 
 /// Which browsers there are, and how they are started on this machine.
 #[derive(Clone, Debug)]
 pub struct BrowserSetup {
     /// The binaries.
     pub executables: Executables,
-    /// The user that browsers run as, if not ours.
-    pub run_as: Option<UserId>,
+    /// The users that browsers run as.
+    pub users: Users,
+    /// The walls around each browser, once [`Self::confine`] has planned them.
+    pub confinement: Option<Confinement>,
     /// Whether Chromium's sandbox is on.
     pub sandbox: bool,
     /// The X display for full Chromium.
@@ -56,7 +63,6 @@ impl BrowserSetup {
     /// Looks for browsers as the configuration says. None found is not an error here: `/readyz` and creates tell.
     pub fn find(config: &Config) -> Self {
         let chromium = &config.chromium;
-        let root = rustix::process::geteuid().is_root();
         if !chromium.sandbox {
             warn!(
                 "chromium.sandbox = false: a hostile page that breaks out of a renderer owns the browser's user"
@@ -67,13 +73,25 @@ impl BrowserSetup {
                 chromium.executable.as_deref(),
                 chromium.headless_shell.as_deref(),
             ),
-            run_as: root.then_some(UserId { uid: chromium.run_as_uid, gid: chromium.run_as_gid }),
+            users: Users::plan(chromium),
+            confinement: None,
             sandbox: chromium.sandbox,
             display: chromium.display.clone(),
             extra_args: chromium.extra_args.iter().map(|arg| arg.as_str().to_owned()).collect(),
             launch_timeout: Duration::from_secs(config.sessions.start_seconds),
             versions: Arc::default(),
         }
+    }
+
+    /// Plans the walls around each browser. Fails where they are required and the kernel has none, and where the control group
+    /// that the configuration names cannot be used.
+    pub fn confine(&mut self, config: &ChromiumConfig) -> anyhow::Result<()> {
+        self.confinement = walls(config)?;
+        if let Some(walls) = &mut self.confinement {
+            walls.cgroups =
+                Cgroups::open(config.cgroup.as_deref()).context("failed to use chromium.cgroup")?;
+        }
+        Ok(())
     }
 
     /// Returns the binary for a session: the headless shell for a headless one if there is one, else full Chromium.
@@ -109,7 +127,8 @@ impl BrowserSetup {
 
     fn options(
         &self,
-        work: &WorkDir,
+        (id, work): (SessionId, &WorkDir),
+        user: Option<UserId>,
         browser: &BrowserRequest,
         proxy: SocketAddr,
         restore_tabs: bool,
@@ -126,13 +145,54 @@ impl BrowserSetup {
             open_pdf_externally: !browser.pdf_viewer,
             display: if browser.headless { None } else { self.display.clone() },
             sandbox: self.sandbox,
-            run_as: self.run_as,
+            run_as: user,
+            name: id.to_string(),
+            own_dirs: vec![work.downloads()],
+            confinement: self.confinement.clone(),
             proxy: Some(proxy),
             restore_tabs,
             extra_args: self.extra_args.clone(),
             launch_timeout: self.launch_timeout,
         })
     }
+}
+
+/// A session's browser, with what it needs for as long as it lives.
+pub(super) struct Started {
+    pub(super) browser: Browser,
+    pub(super) way_out: WayOut,
+    pub(super) user: SessionUser,
+}
+
+/// Plans the walls that a configuration asks for, without control groups. Fails where they are required and the kernel has none.
+pub fn walls(config: &ChromiumConfig) -> anyhow::Result<Option<Confinement>> {
+    let landlock = match config.confine {
+        Confine::Off => {
+            warn!(
+                "chromium.confine = off: a browser reaches whatever its user may, on this machine and around its exit"
+            );
+            return Ok(None);
+        }
+        Confine::BestEffort => Landlock::BestEffort,
+        Confine::Require => Landlock::Required,
+    };
+    let support = landlock_support();
+    if landlock == Landlock::Required && !support.suffices() {
+        bail!(
+            "chromium.confine = require: this kernel has no Landlock that restricts files and TCP (Linux 6.7 or newer, with landlock in its list of security modules)"
+        );
+    }
+    if !support.suffices() {
+        warn!(
+            "browsers are not confined to their files and their port: the kernel's Landlock is too old, or off; `roadstead doctor` tells more"
+        );
+    }
+    let limits = Limits {
+        open_files: config.max_open_files,
+        tasks: config.max_tasks,
+        memory_bytes: config.max_memory_bytes(),
+    };
+    Ok(Some(Confinement { launcher: OURSELVES.into(), landlock, limits, cgroups: None }))
 }
 
 /// Brings a session's browser up, with the profile's state in it and a way out that was checked. Dropping the future ends
@@ -143,11 +203,11 @@ pub(super) async fn start(
     id: SessionId,
     request: &SessionRequest,
     admission: &Admission,
-) -> Result<(Browser, WayOut)> {
+) -> Result<Started> {
     let way_out = WayOut::open(&context.exits).await?;
-    let (address, (browser, restore)) = both(
+    let (address, (browser, restore, user)) = both(
         open_way(context, &way_out, request, admission),
-        launch(context, work, request, admission, way_out.listener()),
+        launch(context, (id, work), request, admission, way_out.listener()),
     )
     .await?;
     let report = match restore {
@@ -162,7 +222,7 @@ pub(super) async fn start(
         give_orders(&browser, work, request, report.as_ref().is_some_and(|report| report.restored.tabs > 0)),
     );
     recorded.and(ordered)?;
-    Ok((browser, way_out))
+    Ok(Started { browser, way_out, user })
 }
 
 /// Checks the way out and launches the browser side by side: the check needs no browser, and what a browser asks for meanwhile
@@ -209,11 +269,11 @@ async fn open_way(
 /// Prepares the session's files and launches its browser on them. Returns what is left to be restored.
 async fn launch<'a>(
     context: &Arc<Context>,
-    work: &WorkDir,
+    (id, work): (SessionId, &WorkDir),
     request: &SessionRequest,
     admission: &'a Admission,
     proxy: SocketAddr,
-) -> Result<(Browser, Option<Restore<'a>>)> {
+) -> Result<(Browser, Option<Restore<'a>>, SessionUser)> {
     let state = prepare_files(context, work, admission).await?;
     let tabs = request.profile.as_ref().is_some_and(|wanted| wanted.restore_tabs);
     let (build, _) = context.browsers.require(request.browser.headless)?;
@@ -223,7 +283,8 @@ async fn launch<'a>(
             .as_ref()
             .zip(state.portable.as_ref())
             .is_some_and(|(point, portable)| restore::browser_restores_tabs(build, point, portable));
-    let options = context.browsers.options(work, &request.browser, proxy, tabs_by_browser)?;
+    let options =
+        context.browsers.options((id, work), state.user.id(), &request.browser, proxy, tabs_by_browser)?;
     let browser = Browser::launch(&options).await.map_err(|problem| launch_failed(&problem))?;
     let restore = admission.head.as_ref().map(|point| Restore {
         point,
@@ -234,7 +295,7 @@ async fn launch<'a>(
         tabs_by_browser,
         state_dir: work.state(),
     });
-    Ok((browser, restore))
+    Ok((browser, restore, state.user))
 }
 
 /// What the files of a session hold before its browser starts.
@@ -242,24 +303,32 @@ struct Prepared {
     portable: Option<PortableState>,
     files: u64,
     bytes: u64,
+    user: SessionUser,
 }
 
 /// Makes the work dir, checks the revision out into it, and hands it to the browser's user.
 async fn prepare_files(context: &Arc<Context>, work: &WorkDir, admission: &Admission) -> Result<Prepared> {
-    let room = work.clone();
-    blocking(move || room.create()).await?;
+    let (dir, users, among) = (work.clone(), context.browsers.users.clone(), context.work.path().to_owned());
+    let user = blocking(move || {
+        let user = users.take(&among);
+        user.as_ref().map_or(Ok(()), |user| dir.create(user.id())).map(|()| user)
+    })
+    .await?;
+    let user = user.ok_or_else(|| {
+        Error::Unavailable("All users of chromium.session_users are taken; try again later.".to_owned())
+    })?;
     let (mut files, mut bytes) = (0, 0);
     if let (Some(profile), Some(point)) = (admission.profile, &admission.head) {
         let written = context.profiles.checkout(profile, point.number, &point.digest, &work.state()).await?;
         (files, bytes) = (written.files, written.bytes);
     }
-    let room = work.clone();
+    let (room, owner) = (work.clone(), user.id());
     let portable = blocking(move || {
-        room.hand_over()?;
+        room.hand_over(owner)?;
         PortableState::read(&room.state())
     })
     .await?;
-    Ok(Prepared { portable, files, bytes })
+    Ok(Prepared { portable, files, bytes, user })
 }
 
 async fn blocking<T: Send + 'static>(

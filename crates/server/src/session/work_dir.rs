@@ -10,8 +10,11 @@
 //!     checkpoint/                  ours: a copy of the state, while it is being saved
 //! ```
 //!
+//! What is no longer needed goes by way of `<work root>/.shred`: see [`super::shred`].
+//!
 //! What is the browser's is 0700 and belongs to the user that it runs as. What is ours can be walked through by that
-//! user, no more; when the two are one, everything is 0700.
+//! user, no more, and by nobody else: it is 0710 and belongs to root and the user's group. When the two are one, everything
+//! is 0700.
 //!
 //! The work root is `<data>/work`. A server started as root runs browsers as another user, who must be able to walk
 //! there: when a parent directory forbids it (`/root` is 0700), the root moves to `/var/tmp`, under a name derived from
@@ -35,25 +38,23 @@ const REMOVALS: u32 = 100;
 /// How long to wait between two removals.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The directory that holds every session's own, and the user that those belong to.
+/// The directory that holds every session's own.
 #[derive(Clone, Debug)]
 pub struct WorkRoot {
     root: PathBuf,
-    owner: Option<UserId>,
 }
 
 /// One session's directory.
 #[derive(Clone, Debug)]
 pub struct WorkDir {
     path: PathBuf,
-    owner: Option<UserId>,
 }
 
 impl WorkRoot {
-    /// Finds or makes the work root for a data dir. `owner` is the user that browsers run as, if it is not ours.
-    pub fn open(data_dir: &Path, owner: Option<UserId>) -> anyhow::Result<Self> {
-        let root = place(data_dir, owner)?;
-        make_dir(&root, outer_mode(owner))
+    /// Finds or makes the work root for a data dir. `stranger` is a user that browsers run as, if it is not ours.
+    pub fn open(data_dir: &Path, stranger: Option<UserId>) -> anyhow::Result<Self> {
+        let root = place(data_dir, stranger)?;
+        make_dir(&root, if stranger.is_some() { 0o711 } else { 0o700 })
             .with_context(|| format!("failed to create the work directory {}", root.display()))?;
         let found = std::fs::symlink_metadata(&root)?;
         if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
@@ -66,7 +67,7 @@ impl WorkRoot {
         if let Err(error) = roadstead_vault::spread_subdirectories(&root) {
             warn!(%error, "the work directory could not be marked: starting sessions may be slower");
         }
-        Ok(Self { root, owner })
+        Ok(Self { root })
     }
 
     /// Returns the directory's path.
@@ -76,7 +77,7 @@ impl WorkRoot {
 
     /// Names a session's directory, whether it exists or not.
     pub fn of(&self, session: SessionId) -> WorkDir {
-        WorkDir { path: self.root.join(session.to_string()), owner: self.owner }
+        WorkDir { path: self.root.join(session.to_string()) }
     }
 
     /// Lists the sessions that have a directory here.
@@ -92,19 +93,24 @@ impl WorkRoot {
 }
 
 impl WorkDir {
-    /// Makes the directory, with an empty state.
-    pub fn create(&self) -> io::Result<()> {
-        let ours = outer_mode(self.owner);
-        make_dir(&self.path, ours)?;
-        make_dir(&self.state(), ours)
+    /// Makes the directory, with an empty state. `user` is the browser's, if it is not ours.
+    pub fn create(&self, user: Option<UserId>) -> io::Result<()> {
+        for ours in [self.path.clone(), self.state()] {
+            make_dir(&ours, 0o700)?;
+            if let Some(UserId { gid, .. }) = user {
+                std::os::unix::fs::chown(&ours, None, Some(gid))?;
+                std::fs::set_permissions(&ours, Permissions::from_mode(0o710))?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the browser's rooms, where a checkout has not, and hands them to its user.
-    pub fn hand_over(&self) -> io::Result<()> {
+    pub fn hand_over(&self, user: Option<UserId>) -> io::Result<()> {
         for room in [self.user_data(), self.home(), self.downloads()] {
             make_dir(&room, 0o700)?;
-            if let Some(owner) = self.owner {
-                give_to(&room, owner)?;
+            if let Some(user) = user {
+                give_to(&room, user)?;
             }
         }
         Ok(())
@@ -140,6 +146,11 @@ impl WorkDir {
         self.user_data().is_dir()
     }
 
+    /// Returns the directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Removes the directory with all it holds, for as long as that may take a browser's last processes to stop writing.
     /// One that is gone already is fine.
     pub fn remove(&self) -> io::Result<()> {
@@ -154,12 +165,7 @@ impl WorkDir {
     }
 }
 
-/// The mode of a directory that is ours: the browser's user, if another, may walk through it.
-const fn outer_mode(owner: Option<UserId>) -> u32 {
-    if owner.is_some() { 0o711 } else { 0o700 }
-}
-
-fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
+pub(super) fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     match DirBuilder::new().mode(mode).create(path) {
         // The umask may have narrowed the mode, or an earlier start with another owner set it.
         Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(mode)),
@@ -168,12 +174,12 @@ fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-fn place(data_dir: &Path, owner: Option<UserId>) -> anyhow::Result<PathBuf> {
+fn place(data_dir: &Path, stranger: Option<UserId>) -> anyhow::Result<PathBuf> {
     let data_dir = data_dir.canonicalize().context("failed to resolve the data directory")?;
-    let Some(owner) = owner else {
+    let Some(stranger) = stranger else {
         return Ok(data_dir.join("work"));
     };
-    let Some(barrier) = first_barrier(&data_dir, owner)? else {
+    let Some(barrier) = first_barrier(&data_dir, stranger)? else {
         return Ok(data_dir.join("work"));
     };
     let digest = Sha256::digest(data_dir.as_os_str().as_encoded_bytes());
@@ -228,9 +234,9 @@ mod tests {
         let root = WorkRoot::open(data.path(), None).unwrap();
         let id = SessionId::random();
         let dir = root.of(id);
-        dir.create().unwrap();
+        dir.create(None).unwrap();
         assert!(!dir.has_state());
-        dir.hand_over().unwrap();
+        dir.hand_over(None).unwrap();
         assert!(dir.has_state());
         assert_eq!(std::fs::metadata(&dir.path).unwrap().mode() & 0o777, 0o700);
         assert_eq!(root.sessions().unwrap(), [id]);

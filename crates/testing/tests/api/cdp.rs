@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A WebSocket to the server.
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -25,9 +25,15 @@ pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 impl Socket {
     /// Connects; what is not an upgrade is returned as its status and its body.
     pub async fn try_open(url: &str, key: Option<&str>) -> Result<Self, (u16, Value)> {
+        let key = key.map(|key| ("anchor-api-key", key));
+        Self::try_open_with(url, key.as_slice()).await
+    }
+
+    /// Connects with more headers, or others.
+    pub async fn try_open_with(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, (u16, Value)> {
         let mut request = url.into_client_request().unwrap();
-        if let Some(key) = key {
-            request.headers_mut().insert("anchor-api-key", key.parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         match connect_async_with_config(request, Some(config), false).await {

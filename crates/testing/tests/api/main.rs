@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where, and that is enough")]
 #![expect(clippy::too_many_lines, reason = "answers are shown whole")]
 
+mod audit;
 mod auth;
 mod cdp;
 mod envelopes;
 mod exits;
+mod limits;
 mod openapi;
 mod profiles;
 mod revisions;
 mod sessions;
 mod system;
+mod walls;

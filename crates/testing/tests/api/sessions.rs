@@ -5,3 +5,4 @@ mod end;
 mod list;
 mod show;
 mod tags;
+mod tokens;
