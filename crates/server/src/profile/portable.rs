@@ -14,11 +14,13 @@ pub(crate) mod fuzzing;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::{fs, io};
 
 use jiff::Timestamp;
 use roadstead_api::{CookieCounts, NotRestored};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -97,6 +99,10 @@ pub struct CookiePlan {
     pub skipped: Vec<NotRestored>,
 }
 
+/// What [`PortableState::write`] writes to: what the file was before. The two trade places, so that what an older one held is
+/// written over by the next, and none is left to the disk's free blocks.
+const SPARE_NAME: &str = ".portable-spare";
+
 const VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
 
 impl PortableState {
@@ -135,12 +141,17 @@ impl PortableState {
 
     /// Writes the file into `state_dir`: complete or absent, and on disk when this returns.
     pub fn write(&self, state_dir: &Path) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".portable-").tempfile_in(state_dir)?;
-        serde_json::to_writer(&mut file, self)?;
-        file.flush()?;
-        file.as_file().sync_all()?;
+        let (path, spare) = (state_dir.join(FILE_NAME), state_dir.join(SPARE_NAME));
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&spare)?;
+        let mut text = serde_json::to_vec(self)?;
+        // Over all that the file held before. White space behind JSON means nothing.
+        text.resize(text.len().max(usize::try_from(file.metadata()?.len()).unwrap_or(0)), b' ');
+        file.write_all(&text)?;
+        file.sync_all()?;
         fail::fail_point!("portable-written");
-        file.persist(state_dir.join(FILE_NAME)).map_err(|error| error.error)?;
+        trade_places(&spare, &path)?;
         fs::File::open(state_dir)?.sync_all()?;
         fail::fail_point!("portable-renamed");
         Ok(())
@@ -228,6 +239,14 @@ fn to_cookie_param(cookie: &Value) -> Value {
     param
 }
 
+/// Puts a complete file in another one's place, in one step. Where the file system can, that one is kept under the first name.
+fn trade_places(spare: &Path, path: &Path) -> io::Result<()> {
+    match renameat_with(CWD, spare, CWD, path, RenameFlags::EXCHANGE) {
+        Err(_) => fs::rename(spare, path),
+        Ok(()) => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -268,6 +287,28 @@ mod tests {
         let present = [cookie("older", 1.5e9), cookie("newer", 3e9)];
         let plan = state(CapturedWhen::Checkpoint, cookies).plan_cookies(&present, now());
         assert_eq!(names(&plan.set), ["session", "lacking", "older"]);
+    }
+
+    #[test]
+    fn a_shorter_state_leaves_nothing_of_a_longer_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = state(CapturedWhen::Final, vec![cookie("a-long-and-secret-name", -1.0); 10]);
+        let short = state(CapturedWhen::Final, vec![cookie("short", -1.0)]);
+        for state in [&long, &short, &short, &long, &short, &short] {
+            state.write(dir.path()).unwrap();
+            assert_eq!(PortableState::read(dir.path()).unwrap().as_ref(), Some(state));
+        }
+        let longest = serde_json::to_vec(&long).unwrap().len();
+        for entry in fs::read_dir(dir.path()).unwrap() {
+            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            assert_eq!(
+                text.len(),
+                longest,
+                "a file that is cut gives what it held to the disk's free blocks"
+            );
+            assert!(!text.contains("a-long-and-secret-name"), "{text}");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no file comes and goes");
     }
 
     #[test]
