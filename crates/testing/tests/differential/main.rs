@@ -7,6 +7,7 @@
 mod bare;
 mod breadth;
 mod cases;
+mod events;
 mod malformed;
 mod normal;
 mod pair;
@@ -28,6 +29,7 @@ async fn clients_hear_what_a_debugging_port_would_say() -> Result<()> {
     pair.play(sessions::script()).await?;
     volume::interleaved(&mut pair).await?;
     volume::huge(&mut pair).await?;
+    events::play(&mut pair).await?;
     breadth::play(&mut pair).await?;
     let compared = pair.compared();
     ensure!(compared > 1000, "only {compared} answers were compared");

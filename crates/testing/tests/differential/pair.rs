@@ -21,8 +21,8 @@ const SHOWN: usize = 600;
 
 /// The server's browser and the bare one.
 pub struct Pair {
-    pub ours: Side,
-    pub bare: Side,
+    ours: Side,
+    bare: Side,
     browser: Bare,
     program: Program,
     _ground: Ground,
@@ -32,28 +32,29 @@ pub struct Pair {
 }
 
 /// One browser's clients.
-pub struct Side {
+struct Side {
+    whose: &'static str,
     clients: Vec<Wire>,
     /// What of its answers has got a name.
-    pub names: BTreeMap<String, String>,
+    names: BTreeMap<String, String>,
 }
 
 impl Side {
-    async fn connect(url: &str) -> Result<Self> {
+    async fn connect(whose: &'static str, url: &str) -> Result<Self> {
         let mut clients = Vec::new();
         for _ in 0..CLIENTS {
             clients.push(Wire::open(url).await?);
         }
-        Ok(Self { clients, names: BTreeMap::new() })
+        Ok(Self { whose, clients, names: BTreeMap::new() })
     }
 
-    /// Says one thing and returns the answer; without one, why.
+    /// Says one thing and returns the answer.
     async fn take(&mut self, step: &Step) -> Result<Value> {
         let client = &mut self.clients[step.client];
         let text = fill(&step.text, &self.names);
         let id = serde_json::from_str::<Value>(&text).ok().and_then(|said| said["id"].as_i64());
         client.say(text).await?;
-        let answer = client.answer(id).await.unwrap_or_else(|error| json!({"none": error.to_string()}));
+        let answer = client.answer(id).await.context(self.whose)?;
         for (name, pointer) in &step.keeps {
             let found = answer.pointer(pointer).and_then(Value::as_str);
             let found = found.with_context(|| format!("{}: nothing at {pointer} in {answer}", step.name))?;
@@ -63,7 +64,7 @@ impl Side {
     }
 
     /// Says everything at once, and returns each client's answers by their ids.
-    pub async fn flood(&mut self, steps: &[Step]) -> Result<Vec<Vec<Value>>> {
+    async fn flood(&mut self, steps: &[Step]) -> Result<Vec<Vec<Value>>> {
         for step in steps {
             self.clients[step.client].say(fill(&step.text, &self.names)).await?;
         }
@@ -71,12 +72,22 @@ impl Side {
         for (place, client) in self.clients.iter_mut().enumerate() {
             let mut heard = Vec::new();
             for _ in steps.iter().filter(|step| step.client == place) {
-                heard.push(client.answer(None).await?);
+                heard.push(client.answer(None).await.context(self.whose)?);
             }
             heard.sort_by_key(|answer| answer["id"].as_i64());
             answers.push(heard.iter().map(|answer| normal(answer, &self.names)).collect());
         }
         Ok(answers)
+    }
+
+    /// Returns, in an order of their own, the events of these methods that a client has heard.
+    fn events(&mut self, client: usize, methods: &[&str]) -> Vec<Value> {
+        let heard = self.clients[client].take_events();
+        let among = |event: &&Value| event["method"].as_str().is_some_and(|method| methods.contains(&method));
+        let mut events: Vec<Value> =
+            heard.iter().filter(among).map(|event| normal(event, &self.names)).collect();
+        events.sort_by_key(Value::to_string);
+        events
     }
 }
 
@@ -100,8 +111,8 @@ impl Pair {
         let body = json!({"browser": {"headless": {"active": true}}});
         let session = program.data(Method::POST, "/v1/sessions", Some(body)).await?;
         let browser = Bare::like(ground.browser_of(text(&session["id"]))?).await?;
-        let ours = Side::connect(text(&session["cdp_url"])).await?;
-        let bare = Side::connect(&browser.websocket()).await?;
+        let ours = Side::connect("ours", text(&session["cdp_url"])).await?;
+        let bare = Side::connect("bare", &browser.websocket()).await?;
         let (needed, differences) = (BTreeSet::new(), Vec::new());
         Ok(Self { ours, bare, browser, program, _ground: ground, compared: 0, needed, differences })
     }
@@ -127,8 +138,39 @@ impl Pair {
         Ok(())
     }
 
+    /// Has the clients of both say everything at once, and compares each answer.
+    pub async fn flood(&mut self, name: &str, script: Script) -> Result<()> {
+        let steps = script.into_steps();
+        let (ours, bare) = tokio::try_join!(self.ours.flood(&steps), self.bare.flood(&steps))?;
+        for (ours, bare) in ours.iter().flatten().zip(bare.iter().flatten()) {
+            self.compare(name, ours, bare);
+        }
+        Ok(())
+    }
+
+    /// Forgets the events that were heard until now.
+    pub fn forget_events(&mut self) {
+        for client in 0..CLIENTS {
+            self.ours.events(client, &[]);
+            self.bare.events(client, &[]);
+        }
+    }
+
+    /// Compares the events of these methods that each client has heard, and returns how many there were.
+    pub fn compare_events(&mut self, methods: &[&str]) -> usize {
+        let before = self.compared;
+        for client in 0..CLIENTS {
+            let (ours, bare) = (self.ours.events(client, methods), self.bare.events(client, methods));
+            for place in 0..ours.len().max(bare.len()) {
+                let at = |events: &[Value]| events.get(place).cloned().unwrap_or_default();
+                self.compare(&format!("an event for client {client}"), &at(&ours), &at(&bare));
+            }
+        }
+        self.compared - before
+    }
+
     /// Compares two answers.
-    pub fn compare(&mut self, name: &str, ours: &Value, bare: &Value) {
+    fn compare(&mut self, name: &str, ours: &Value, bare: &Value) {
         self.compared += 1;
         if ours == bare {
             return;

@@ -1,10 +1,10 @@
 //! Much at once, and much in one message.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::pair::{CLIENTS, Pair};
-use crate::script::{Script, Step};
+use crate::pair::Pair;
+use crate::script::Script;
 
 /// How many commands each client has under way at once.
 const AT_ONCE: usize = 200;
@@ -17,34 +17,33 @@ pub async fn interleaved(pair: &mut Pair) -> Result<()> {
     script.at(2, None).call("Target.attachToTarget", &json!({"targetId": "{{target}}", "flatten": true}));
     script.keep("third", "/result/sessionId");
     pair.play(script).await?;
-    let steps: Vec<Step> =
-        (0..AT_ONCE * CLIENTS).map(|number| step(number % CLIENTS, number / CLIENTS)).collect();
-    let (ours, bare) = tokio::try_join!(pair.ours.flood(&steps), pair.bare.flood(&steps))?;
-    for (ours, bare) in ours.iter().flatten().zip(bare.iter().flatten()) {
-        pair.compare("one of many", ours, bare);
-    }
-    Ok(())
+    pair.flood("one of many", many()).await
 }
 
-fn step(client: usize, number: usize) -> Step {
-    let session = ["page", "second", "third"][client];
+fn many() -> Script {
+    let mut script = Script::default();
+    for number in 0..AT_ONCE {
+        for (client, session) in ["page", "second", "third"].into_iter().enumerate() {
+            let mut message = message(client, number);
+            if number % 5 != 0 {
+                message["sessionId"] = format!("{{{{{session}}}}}").into();
+            }
+            script.at(client, None).say("one of many", message.to_string());
+        }
+    }
+    script
+}
+
+fn message(client: usize, number: usize) -> Value {
+    let evaluate = |expression: String| json!({"expression": expression, "returnByValue": true});
     let (method, params) = match number % 5 {
         0 => ("Browser.getVersion", json!({})),
         1 => ("NoSuch.method", json!({})),
-        2 => {
-            ("Runtime.evaluate", json!({"expression": format!("'{client}-{number}'"), "returnByValue": true}))
-        }
-        3 => (
-            "Runtime.evaluate",
-            json!({"expression": format!("'x'.repeat({number}00)"), "returnByValue": true}),
-        ),
+        2 => ("Runtime.evaluate", evaluate(format!("'{client}-{number}'"))),
+        3 => ("Runtime.evaluate", evaluate(format!("'x'.repeat({number}00)"))),
         _ => ("DOM.getDocument", json!({"depth": 1})),
     };
-    let mut message = json!({"id": number, "method": method, "params": params});
-    if method != "Browser.getVersion" {
-        message["sessionId"] = format!("{{{{{session}}}}}").into();
-    }
-    Step { name: method.to_owned(), client, text: message.to_string(), keeps: Vec::new() }
+    json!({"id": number, "method": method, "params": params})
 }
 
 /// Texts that are far longer than any buffer on their way, there and back.

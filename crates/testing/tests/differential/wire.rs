@@ -16,31 +16,36 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection.
 #[derive(Debug)]
-pub struct Wire(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Wire {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    events: Vec<Value>,
+}
 
 impl Wire {
     pub async fn open(url: &str) -> Result<Self> {
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let (socket, _) =
             connect_async_with_config(url, Some(config), true).await.context("failed to connect")?;
-        Ok(Self(socket))
+        Ok(Self { socket, events: Vec::new() })
     }
 
     pub async fn say(&mut self, text: String) -> Result<()> {
-        Ok(self.0.send(Message::text(text)).await?)
+        Ok(self.socket.send(Message::text(text)).await?)
     }
 
-    /// Returns the next answer to `id`, or one without an id; events and late answers to others are passed over.
+    /// Returns the next answer to `id`, or one without an id; late answers to others are passed over.
     pub async fn answer(&mut self, id: Option<i64>) -> Result<Value> {
         loop {
-            match timeout(PATIENCE, self.0.next()).await.context("no answer in time")? {
+            match timeout(PATIENCE, self.socket.next()).await.context("no answer in time")? {
                 Some(Ok(Message::Text(text))) => {
                     // Half a surrogate pair is nothing that Rust can hold.
                     let message: Value =
                         serde_json::from_str(&text).unwrap_or_else(|_| json!({"raw": text.replace(' ', "")}));
                     let answered = message.get("id").and_then(Value::as_i64);
                     let late = id.is_some() && answered.is_some() && answered != id;
-                    if message.get("method").is_none() && !late {
+                    if message.get("method").is_some() {
+                        self.events.push(message);
+                    } else if !late {
                         return Ok(message);
                     }
                 }
@@ -50,5 +55,10 @@ impl Wire {
                 None => bail!("the connection has ended"),
             }
         }
+    }
+
+    /// Returns the events that came before the last answer, each once.
+    pub fn take_events(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.events)
     }
 }
