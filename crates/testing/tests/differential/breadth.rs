@@ -1,4 +1,5 @@
-//! Every method that the browser says it has, without the parameters that it needs and with wrong ones, in a page and at the browser's root.
+//! Every method that the browser says it has, without the parameters that it needs and with wrong ones, in a page and at the
+//! browser's root.
 //!
 //! Of the errors all is compared. Of the results only what they are made of: two browsers are not the same at one moment.
 
@@ -36,10 +37,13 @@ fn wrong_params(command: &Value) -> Vec<Value> {
         all.push(json!({}));
     }
     all.extend(known.iter().filter_map(|parameter| {
-        let wrong = if parameter["type"] == "string" { json!(5) } else { json!("wrong") };
-        let takes_text = parameter["$ref"].is_string();
-        let wrong = if takes_text { json!(true) } else { wrong };
         let name = parameter["name"].as_str()?.to_owned();
+        // A type of its own name may be text, a number, a list or an object, but never this.
+        let wrong = match (&parameter["$ref"], parameter["type"].as_str()) {
+            (Value::String(_), _) => json!(true),
+            (_, Some("string")) => json!(5),
+            _ => json!("wrong"),
+        };
         Some(Value::Object(Map::from_iter([(name, wrong)])))
     }));
     all

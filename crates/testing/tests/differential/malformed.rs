@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::script::Script;
 
-/// The steps, each at the browser's root and in a page's session.
+/// The steps, all by the second client; `second` is its session of the page.
 pub fn script() -> Script {
     let mut script = Script::default();
     script.at(1, None);

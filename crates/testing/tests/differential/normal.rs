@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Members whose values belong to one browser alone.
 const OWN: &[&str] = &[
     "authenticatorId",
     "backendDOMNodeId",
     "backendNodeId",
-    "debuggerId",
-    "searchId",
-    "styleSheetId",
     "browserContextId",
     "browserContextIds",
+    "debuggerId",
     "executionContextId",
     "frameId",
     "guid",
@@ -23,9 +21,11 @@ const OWN: &[&str] = &[
     "pid",
     "processId",
     "scriptId",
+    "searchId",
     "sessionId",
     "startTime",
     "stream",
+    "styleSheetId",
     "targetId",
     "timestamp",
     "title",
@@ -38,14 +38,12 @@ const ID_DIGITS: usize = 32;
 /// Makes an answer comparable. `names` are what this browser's own ids are called in the script.
 pub fn normal(answer: &Value, names: &BTreeMap<String, String>) -> Value {
     match answer {
-        Value::Object(members) => Value::Object(object(members, names)),
+        // The outermost object's session is told by its name, so that an answer from a wrong one shows.
+        Value::Object(members) => {
+            members.iter().map(|(key, member)| (key.clone(), value(member, names))).collect()
+        }
         other => value(other, names),
     }
-}
-
-/// The outermost object: its `sessionId` is told by its name, so that an answer from a wrong session shows.
-fn object(members: &Map<String, Value>, names: &BTreeMap<String, String>) -> Map<String, Value> {
-    members.iter().map(|(key, member)| (key.clone(), value(member, names))).collect()
 }
 
 fn value(found: &Value, names: &BTreeMap<String, String>) -> Value {
@@ -63,12 +61,11 @@ fn value(found: &Value, names: &BTreeMap<String, String>) -> Value {
             Value::Array(values)
         }
         Value::Object(members) => {
-            let own = |key: &str| OWN.contains(&key);
-            let members = members.iter().map(|(key, member)| {
-                let member = if own(key) { Value::from("own") } else { value(member, names) };
-                (key.clone(), member)
-            });
-            Value::Object(members.collect())
+            let one = |(key, member): (&String, &Value)| {
+                let own = OWN.contains(&key.as_str());
+                (key.clone(), if own { Value::from("own") } else { value(member, names) })
+            };
+            Value::Object(members.iter().map(one).collect())
         }
         other => other.clone(),
     }

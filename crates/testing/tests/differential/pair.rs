@@ -1,23 +1,21 @@
 //! Two browsers that hear the same, and what each of them answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use reqwest::Method;
 use roadstead_testing::ground::{Ground, text};
 use roadstead_testing::program::Program;
 use serde_json::{Value, json};
 
 use crate::bare::Bare;
+use crate::findings::Findings;
 use crate::normal::normal;
 use crate::script::{Script, Step};
-use crate::wanted::WANTED;
 use crate::wire::Wire;
 
 /// How many clients each browser has.
 pub const CLIENTS: usize = 3;
-/// How much of an answer is shown when it differs, in characters.
-const SHOWN: usize = 600;
 
 /// The server's browser and the bare one.
 pub struct Pair {
@@ -26,9 +24,7 @@ pub struct Pair {
     browser: Bare,
     program: Program,
     _ground: Ground,
-    compared: usize,
-    needed: BTreeSet<&'static str>,
-    differences: Vec<String>,
+    findings: Findings,
 }
 
 /// One browser's clients.
@@ -91,11 +87,6 @@ impl Side {
     }
 }
 
-/// Tells whether an entry is about a case; one that ends with a star is about all whose names begin so.
-fn matches(wanted: &str, name: &str) -> bool {
-    wanted.strip_suffix('*').map_or(wanted == name, |start| name.starts_with(start))
-}
-
 fn fill(text: &str, names: &BTreeMap<String, String>) -> String {
     if !text.contains("{{") {
         return text.to_owned();
@@ -113,8 +104,7 @@ impl Pair {
         let browser = Bare::like(ground.browser_of(text(&session["id"]))?).await?;
         let ours = Side::connect("ours", text(&session["cdp_url"])).await?;
         let bare = Side::connect("bare", &browser.websocket()).await?;
-        let (needed, differences) = (BTreeSet::new(), Vec::new());
-        Ok(Self { ours, bare, browser, program, _ground: ground, compared: 0, needed, differences })
+        Ok(Self { ours, bare, browser, program, _ground: ground, findings: Findings::default() })
     }
 
     /// Returns what the bare browser says of its protocol.
@@ -132,18 +122,20 @@ impl Pair {
 
     /// Takes one step. `view` is what of the answers is compared.
     pub async fn play_step(&mut self, step: &Step, view: fn(&Value) -> Value) -> Result<()> {
-        let (ours, bare) = tokio::try_join!(self.ours.take(step), self.bare.take(step))?;
+        let answers = tokio::try_join!(self.ours.take(step), self.bare.take(step));
+        let (ours, bare) = answers.with_context(|| format!("{}; {}", step.name, self.findings))?;
         let (ours, bare) = (normal(&ours, &self.ours.names), normal(&bare, &self.bare.names));
-        self.compare(&step.name, &view(&ours), &view(&bare));
+        self.findings.compare(&step.name, &view(&ours), &view(&bare));
         Ok(())
     }
 
     /// Has the clients of both say everything at once, and compares each answer.
     pub async fn flood(&mut self, name: &str, script: Script) -> Result<()> {
         let steps = script.into_steps();
-        let (ours, bare) = tokio::try_join!(self.ours.flood(&steps), self.bare.flood(&steps))?;
+        let answers = tokio::try_join!(self.ours.flood(&steps), self.bare.flood(&steps));
+        let (ours, bare) = answers.with_context(|| format!("{name}; {}", self.findings))?;
         for (ours, bare) in ours.iter().flatten().zip(bare.iter().flatten()) {
-            self.compare(name, ours, bare);
+            self.findings.compare(name, ours, bare);
         }
         Ok(())
     }
@@ -156,39 +148,18 @@ impl Pair {
         }
     }
 
-    /// Compares the events of these methods that each client has heard, and returns how many there were.
+    /// Compares the events of these methods that each client has heard, and returns how many the bare browser's have.
     pub fn compare_events(&mut self, methods: &[&str]) -> usize {
-        let before = self.compared;
+        let mut count = 0;
         for client in 0..CLIENTS {
             let (ours, bare) = (self.ours.events(client, methods), self.bare.events(client, methods));
+            count += bare.len();
             for place in 0..ours.len().max(bare.len()) {
                 let at = |events: &[Value]| events.get(place).cloned().unwrap_or_default();
-                self.compare(&format!("an event for client {client}"), &at(&ours), &at(&bare));
+                self.findings.compare(&format!("an event for client {client}"), &at(&ours), &at(&bare));
             }
         }
-        self.compared - before
-    }
-
-    /// Compares two answers.
-    fn compare(&mut self, name: &str, ours: &Value, bare: &Value) {
-        self.compared += 1;
-        if ours == bare {
-            return;
-        }
-        // A result is the same, or wrong.
-        let refused = ours.get("error").is_some();
-        let mut wanted = WANTED.iter().filter(|_| refused);
-        if let Some((wanted, _)) = wanted.find(|(wanted, _)| matches(wanted, name)) {
-            self.needed.insert(wanted);
-            return;
-        }
-        let short = |answer: &Value| answer.to_string().chars().take(SHOWN).collect::<String>();
-        self.differences.push(format!("{name}:\n  ours {}\n  bare {}", short(ours), short(bare)));
-    }
-
-    /// Returns how many answers were compared.
-    pub fn compared(&self) -> usize {
-        self.compared
+        count
     }
 
     /// Ends both, and says what differs.
@@ -196,16 +167,6 @@ impl Pair {
         drop((self.ours, self.bare));
         self.browser.end().await?;
         self.program.stop().await?;
-        let found = &self.differences;
-        ensure!(
-            found.is_empty(),
-            "{} of {} answers differ:\n{}",
-            found.len(),
-            self.compared,
-            found.join("\n")
-        );
-        let idle: Vec<_> = WANTED.iter().filter(|(name, _)| !self.needed.contains(name)).collect();
-        ensure!(idle.is_empty(), "nothing differs here any more: {idle:?}");
-        Ok(())
+        self.findings.judge()
     }
 }

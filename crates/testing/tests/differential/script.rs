@@ -15,7 +15,7 @@ pub fn next_id() -> u32 {
 /// One thing that a client says.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// What it is called in [`WANTED`](crate::wanted::WANTED): its method, or a few words.
+    /// What the case is called in [`wanted`](crate::wanted): its method, or a few words.
     pub name: String,
     /// Which client.
     pub client: usize,
