@@ -8,24 +8,31 @@ use serde_json::{Map, Value, json};
 
 use crate::normal::shape;
 use crate::pair::Pair;
-use crate::script::{Step, next_id};
+use crate::script::{Script, Step};
 
-/// Calls everything.
+/// Calls everything, one domain after the other.
 pub async fn play(pair: &mut Pair) -> Result<()> {
     let protocol = pair.protocol().await?;
     let domains = protocol["domains"].as_array().context("the protocol has domains")?;
     for session in [Some("page"), None] {
         for domain in domains {
-            for command in domain["commands"].as_array().into_iter().flatten() {
-                let name = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                let method = format!("{}.{}", name(&domain["domain"]), name(&command["name"]));
-                for params in wrong_params(command) {
-                    pair.play_step(&step(&method, &params, session), shape).await?;
-                }
-            }
+            pair.flood(steps(domain, session), shape).await?;
         }
     }
     Ok(())
+}
+
+fn steps(domain: &Value, session: Option<&'static str>) -> Vec<Step> {
+    let mut script = Script::default();
+    script.at(0, session);
+    for command in domain["commands"].as_array().into_iter().flatten() {
+        let name = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let method = format!("{}.{}", name(&domain["domain"]), name(&command["name"]));
+        for params in wrong_params(command) {
+            script.named(&format!("wrong: {method}"), &method, &params);
+        }
+    }
+    script.into_steps()
 }
 
 /// None at all where one is required, and each of them with a type that it has not: nothing is done, so nothing can differ by chance.
@@ -47,12 +54,4 @@ fn wrong_params(command: &Value) -> Vec<Value> {
         Some(Value::Object(Map::from_iter([(name, wrong)])))
     }));
     all
-}
-
-fn step(method: &str, params: &Value, session: Option<&str>) -> Step {
-    let mut message = json!({"id": next_id(), "method": method, "params": params});
-    if let Some(session) = session {
-        message["sessionId"] = format!("{{{{{session}}}}}").into();
-    }
-    Step { name: format!("wrong: {method}"), client: 0, text: message.to_string(), keeps: Vec::new() }
 }

@@ -1,7 +1,7 @@
 //! Events: each client hears those of its own CDP sessions and of its own root, all of them, and no one else's.
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::pair::{CLIENTS, Pair};
 use crate::script::Script;
@@ -19,9 +19,9 @@ const EXPECTED: usize = CLIENTS * CLIENTS * TIMES + CLIENTS * TIMES + CLIENTS;
 pub async fn play(pair: &mut Pair) -> Result<()> {
     pair.play(listen()).await?;
     pair.forget_events();
-    pair.flood("one of many that make events", log()).await?;
+    pair.flood(log().into_steps(), Value::clone).await?;
     // What a session answers now comes after all of its events.
-    pair.flood("one after the events", fence()).await?;
+    pair.flood(fence().into_steps(), Value::clone).await?;
     let heard = pair.compare_events(&["Runtime.consoleAPICalled", "Target.targetCreated"]);
     ensure!(heard == EXPECTED, "{heard} events were heard, not {EXPECTED}");
     Ok(())

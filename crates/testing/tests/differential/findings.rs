@@ -43,12 +43,12 @@ impl Findings {
 
     /// Requires that nothing differs but what is wanted to, and that all of that does.
     pub fn judge(&self) -> Result<()> {
-        eprintln!("{self}");
         ensure!(self.differences.is_empty(), "{self}");
         let all = REFUSED_HERE.iter().chain(REFUSED_OTHERWISE);
         let idle: Vec<_> = all.filter(|(entry, _)| !self.needed.contains(entry)).collect();
         ensure!(idle.is_empty(), "nothing differs here any more: {idle:?}");
         ensure!(self.compared >= AT_LEAST, "only {self}");
+        eprintln!("{self}");
         Ok(())
     }
 }

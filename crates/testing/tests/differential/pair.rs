@@ -59,8 +59,8 @@ impl Side {
         Ok(answer)
     }
 
-    /// Says everything at once, and returns each client's answers by their ids.
-    async fn flood(&mut self, steps: &[Step]) -> Result<Vec<Vec<Value>>> {
+    /// Says everything at once, and returns the answers, each client's in the order of their ids.
+    async fn flood(&mut self, steps: &[Step]) -> Result<Vec<Value>> {
         for step in steps {
             self.clients[step.client].say(fill(&step.text, &self.names)).await?;
         }
@@ -71,19 +71,16 @@ impl Side {
                 heard.push(client.answer(None).await.context(self.whose)?);
             }
             heard.sort_by_key(|answer| answer["id"].as_i64());
-            answers.push(heard.iter().map(|answer| normal(answer, &self.names)).collect());
+            answers.extend(heard.iter().map(|answer| normal(answer, &self.names)));
         }
         Ok(answers)
     }
 
-    /// Returns, in an order of their own, the events of these methods that a client has heard.
+    /// Returns the events of these methods that a client has heard since it was last asked.
     fn events(&mut self, client: usize, methods: &[&str]) -> Vec<Value> {
         let heard = self.clients[client].take_events();
         let among = |event: &&Value| event["method"].as_str().is_some_and(|method| methods.contains(&method));
-        let mut events: Vec<Value> =
-            heard.iter().filter(among).map(|event| normal(event, &self.names)).collect();
-        events.sort_by_key(Value::to_string);
-        events
+        heard.iter().filter(among).map(|event| normal(event, &self.names)).collect()
     }
 }
 
@@ -115,27 +112,23 @@ impl Pair {
     /// Has both browsers take the same steps, and compares each answer.
     pub async fn play(&mut self, script: Script) -> Result<()> {
         for step in script.into_steps() {
-            self.play_step(&step, Value::clone).await?;
+            let answers = tokio::try_join!(self.ours.take(&step), self.bare.take(&step));
+            let (ours, bare) = answers.with_context(|| format!("{}; {}", step.name, self.findings))?;
+            let (ours, bare) = (normal(&ours, &self.ours.names), normal(&bare, &self.bare.names));
+            self.findings.compare(&step.name, &ours, &bare);
         }
         Ok(())
     }
 
-    /// Takes one step. `view` is what of the answers is compared.
-    pub async fn play_step(&mut self, step: &Step, view: fn(&Value) -> Value) -> Result<()> {
-        let answers = tokio::try_join!(self.ours.take(step), self.bare.take(step));
-        let (ours, bare) = answers.with_context(|| format!("{}; {}", step.name, self.findings))?;
-        let (ours, bare) = (normal(&ours, &self.ours.names), normal(&bare, &self.bare.names));
-        self.findings.compare(&step.name, &view(&ours), &view(&bare));
-        Ok(())
-    }
-
-    /// Has the clients of both say everything at once, and compares each answer.
-    pub async fn flood(&mut self, name: &str, script: Script) -> Result<()> {
-        let steps = script.into_steps();
+    /// Has the clients of both say everything at once, and compares each answer. A client's ids ascend. `view` is what of the
+    /// answers is compared.
+    pub async fn flood(&mut self, mut steps: Vec<Step>, view: fn(&Value) -> Value) -> Result<()> {
         let answers = tokio::try_join!(self.ours.flood(&steps), self.bare.flood(&steps));
-        let (ours, bare) = answers.with_context(|| format!("{name}; {}", self.findings))?;
-        for (ours, bare) in ours.iter().flatten().zip(bare.iter().flatten()) {
-            self.findings.compare(name, ours, bare);
+        let (ours, bare) = answers.with_context(|| self.findings.to_string())?;
+        // As the answers come: a stable sort, so each client's stay in their order.
+        steps.sort_by_key(|step| step.client);
+        for (step, (ours, bare)) in steps.iter().zip(ours.iter().zip(&bare)) {
+            self.findings.compare(&step.name, &view(ours), &view(bare));
         }
         Ok(())
     }
@@ -148,15 +141,20 @@ impl Pair {
         }
     }
 
-    /// Compares the events of these methods that each client has heard, and returns how many the bare browser's have.
+    /// Compares the events of these methods that each client has heard, in any order, and returns how many the bare
+    /// browser's clients have.
     pub fn compare_events(&mut self, methods: &[&str]) -> usize {
         let mut count = 0;
         for client in 0..CLIENTS {
-            let (ours, bare) = (self.ours.events(client, methods), self.bare.events(client, methods));
+            let case = format!("an event for client {client}");
+            let (ours, mut bare) = (self.ours.events(client, methods), self.bare.events(client, methods));
             count += bare.len();
-            for place in 0..ours.len().max(bare.len()) {
-                let at = |events: &[Value]| events.get(place).cloned().unwrap_or_default();
-                self.findings.compare(&format!("an event for client {client}"), &at(&ours), &at(&bare));
+            for event in ours {
+                let same = bare.iter().position(|other| *other == event).map(|place| bare.swap_remove(place));
+                self.findings.compare(&case, &event, &same.unwrap_or_default());
+            }
+            for event in bare {
+                self.findings.compare(&case, &Value::Null, &event);
             }
         }
         count

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 static LAST_ID: AtomicU32 = AtomicU32::new(100);
 
 /// Returns an id that no other step has.
-pub fn next_id() -> u32 {
+fn next_id() -> u32 {
     LAST_ID.fetch_add(1, Ordering::Relaxed)
 }
 

@@ -17,7 +17,7 @@ pub async fn interleaved(pair: &mut Pair) -> Result<()> {
     script.at(2, None).call("Target.attachToTarget", &json!({"targetId": "{{target}}", "flatten": true}));
     script.keep("third", "/result/sessionId");
     pair.play(script).await?;
-    pair.flood("one of many", many()).await
+    pair.flood(many().into_steps(), Value::clone).await
 }
 
 fn many() -> Script {
