@@ -14,11 +14,26 @@ use tokio::process::{Child, Command};
 /// Whom Chromium's sandbox works as, where the test is root.
 const NOBODY: u32 = 65534;
 
+/// Which of the two builds a browser is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    HeadlessShell,
+    Full,
+}
+
+impl Build {
+    fn of(executable: &Path) -> Self {
+        let name = executable.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with("shell") { Self::HeadlessShell } else { Self::Full }
+    }
+}
+
 /// A running browser with a debugging port. Dropping it kills it.
 #[derive(Debug)]
 pub struct Bare {
     child: Child,
     address: String,
+    build: Build,
     _dir: TempDir,
 }
 
@@ -29,7 +44,9 @@ impl Bare {
         let dir = tempfile::Builder::new().prefix("roadstead-bare-").tempdir()?;
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
         let (profile, home) = (dir.path().join("profile"), dir.path().join("home"));
-        let mut command = command(&model, &profile, &home)?;
+        let executable = std::fs::read_link(model.join("exe"))?;
+        let line = std::fs::read_to_string(model.join("cmdline"))?;
+        let mut command = command(&executable, arguments(&line, &profile), &home);
         let is_root = rustix::process::geteuid().is_root();
         for directory in [&profile, &home] {
             std::fs::create_dir(directory)?;
@@ -44,7 +61,13 @@ impl Bare {
         let port = profile.join("DevToolsActivePort");
         wait_until("the bare browser listens", || read_port(&port).is_some()).await?;
         let (port, path) = read_port(&port).context("it has just been there")?;
-        Ok(Self { child, address: format!("127.0.0.1:{port}{path}"), _dir: dir })
+        let (address, build) = (format!("127.0.0.1:{port}{path}"), Build::of(&executable));
+        Ok(Self { child, address, build, _dir: dir })
+    }
+
+    /// Returns which build it is.
+    pub fn build(&self) -> Build {
+        self.build
     }
 
     /// Returns the URL of its browser's WebSocket.
@@ -64,12 +87,12 @@ impl Bare {
     }
 }
 
-fn command(model: &Path, profile: &Path, home: &Path) -> Result<Command> {
-    let mut command = Command::new(std::fs::read_link(model.join("exe"))?);
-    command.args(arguments(&std::fs::read_to_string(model.join("cmdline"))?, profile));
+fn command(executable: &Path, arguments: Vec<String>, home: &Path) -> Command {
+    let mut command = Command::new(executable);
+    command.args(arguments);
     command.current_dir(home).env_clear().env("HOME", home).env("TMPDIR", home).env("LANG", "C.UTF-8");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    Ok(command)
+    command
 }
 
 /// Chromium writes its command line anew, with spaces between the arguments. Each but the last begins with two dashes.

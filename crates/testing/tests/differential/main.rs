@@ -1,5 +1,5 @@
-//! The same answers as a bare debugging port: DevTools commands, right and wrong ones, go to two headless shells that differ in
-//! one thing. One belongs to a server, whose clients come through its multiplexer; the other has `--remote-debugging-port`.
+//! The same answers as a bare debugging port: DevTools commands, right and wrong ones, go to two browsers that differ in one
+//! thing. One belongs to a server, whose clients come through its multiplexer; the other has `--remote-debugging-port`.
 //!
 //! What the protocol leaves open (ids, times, the order of events) is made equal before the answers are compared. What is meant
 //! to differ is in [`wanted`], each with its reason; an entry that is not needed any more fails the test.

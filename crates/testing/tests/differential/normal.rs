@@ -31,6 +31,7 @@ const OWN: &[&str] = &[
     "title",
     "uniqueId",
     "wallTime",
+    "windowId",
 ];
 /// How many hexadecimal digits make a target's or a session's id.
 const ID_DIGITS: usize = 32;

@@ -163,8 +163,9 @@ impl Pair {
     /// Ends both, and says what differs.
     pub async fn judge(self) -> Result<()> {
         drop((self.ours, self.bare));
+        let build = self.browser.build();
         self.browser.end().await?;
         self.program.stop().await?;
-        self.findings.judge()
+        self.findings.judge(build)
     }
 }

@@ -6,6 +6,7 @@
 /// What the port does, and what is refused here.
 pub const REFUSED_HERE: &[(&str, &str)] = &[
     ("Target.exposeDevToolsProtocol", "it gives a page the whole protocol, past every rule"),
+    ("Target.setRemoteLocations", REMOTE_LOCATIONS),
     ("a context with a proxy", "the session's proxy is the only way out"),
     (
         "299 lists deep",
@@ -40,14 +41,15 @@ pub const REFUSED_OTHERWISE: &[(&str, &str)] = &[
     ("unknown: no method", SESSION_FIRST),
     ("unknown: params that are a *", SESSION_FIRST),
     ("wrong: Target.exposeDevToolsProtocol", "refused whatever is in it, as a right one is"),
-    (
-        "wrong: Target.setRemoteLocations",
-        "full Chromium connects to them past its proxy, so it is refused whatever is in it",
-    ),
+    ("wrong: Target.setRemoteLocations", REMOTE_LOCATIONS),
     ("wrong: Target.createBrowserContext", "a proxy is refused whatever its type"),
     ("wrong: Target.sendMessageToTarget", "what is not clear to us may be clear to Chromium"),
     ("wrong: Tethering.*", "only a debugging port has it; over the pipe there is none"),
+    ("wrong: PWA.*", "only over the pipe there is one"),
 ];
+
+/// Those of the entries above that are not needed where the browser is a headless shell.
+pub const ONLY_IN_FULL: &[&str] = &["Target.setRemoteLocations", "wrong: PWA.*"];
 
 const WORDS: &str = "the mistake is the same, and told with other words";
 const NO_ID: &str = "a number that no id can be is refused as an id; to the port it is not even a number";
@@ -56,3 +58,5 @@ const TWICE: &str =
 const COMMENTS: &str = "comments are no JSON, and readers differ in where they end";
 const DEPTH: &str = "the nesting is checked here first, and the place is told in other words";
 const SESSION_FIRST: &str = "whose session it is is looked at before the message's other members";
+const REMOTE_LOCATIONS: &str =
+    "full Chromium connects to them past its proxy, so it is refused whatever is in it";
