@@ -43,6 +43,7 @@ impl Findings {
     }
 
     /// Requires that nothing differs but what is wanted to, and that all of that does.
+    #[expect(clippy::print_stderr, reason = "how much was compared, which a test that passes does not say")]
     pub fn judge(&self, build: Build) -> Result<()> {
         ensure!(self.differences.is_empty(), "{self}");
         let may_be_idle = |entry| build == Build::HeadlessShell && ONLY_IN_FULL.contains(entry);
