@@ -11,7 +11,7 @@ use crate::wanted::{ONLY_IN_FULL, REFUSED_HERE, REFUSED_OTHERWISE};
 
 /// How many comparisons there must have been at least. The browser's own list of methods makes most of them.
 const AT_LEAST: usize = 4000;
-/// How much of an answer is shown when it differs, in characters.
+/// How much of an answer is shown when it differs, in characters: as much before the first difference as after it.
 const SHOWN: usize = 600;
 
 /// How many answers and events were compared, and what differs.
@@ -38,8 +38,11 @@ impl Findings {
             self.needed.insert(entry);
             return;
         }
-        let short = |answer: &Value| answer.to_string().chars().take(SHOWN).collect::<String>();
-        self.differences.push(format!("\n{case}:\n  ours {}\n  bare {}", short(ours), short(bare)));
+        let (ours, bare) = (ours.to_string(), bare.to_string());
+        let same = ours.chars().zip(bare.chars()).take_while(|(ours, bare)| ours == bare).count();
+        let shown =
+            |text: &str| text.chars().skip(same.saturating_sub(SHOWN / 2)).take(SHOWN).collect::<String>();
+        self.differences.push(format!("\n{case}:\n  ours {}\n  bare {}", shown(&ours), shown(&bare)));
     }
 
     /// Requires that nothing differs but what is wanted to, and that all of that does.

@@ -51,7 +51,9 @@ fn value(found: &Value, names: &BTreeMap<String, String>) -> Value {
     match found {
         Value::String(found) => Value::String(text(found, names)),
         Value::Array(values) => {
-            let mut values: Vec<Value> = values.iter().map(|found| value(found, names)).collect();
+            // A new page is given the focus late, and its accessibility tree has that as a property.
+            let values = values.iter().filter(|found| found["name"] != "focused");
+            let mut values: Vec<Value> = values.map(|found| value(found, names)).collect();
             // Cookies of one moment come in any order.
             if values
                 .iter()
