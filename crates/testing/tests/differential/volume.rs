@@ -8,8 +8,8 @@ use crate::script::Script;
 
 /// How many commands each client has under way at once.
 const AT_ONCE: usize = 200;
-/// The longest text that is sent, and asked for, in bytes.
-const HUGE: usize = 12 << 20;
+/// The longest text that is sent, and asked for, in bytes. A pipe is read 256 KiB at a time.
+const HUGE: usize = 4 << 20;
 
 /// All clients speak at once, all with the same ids, to one page and to the browser.
 pub async fn interleaved(pair: &mut Pair) -> Result<()> {
