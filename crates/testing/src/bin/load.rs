@@ -43,6 +43,6 @@ async fn main() -> Result<()> {
     let report = load.run().await?;
     println!("{report}");
     let pace = report.reads.per_second();
-    ensure!(pace >= 0.95 * f64::from(arguments.reads), "{pace:.0} reads a second are fewer than asked for");
+    ensure!(pace * 100 >= u128::from(arguments.reads) * 95, "{pace} reads a second are fewer than asked for");
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::ground::text;
 use crate::program::Program;
 
 /// How long one answer may take on a machine that has too much to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The longest time between two things that a client says.
 const THOUGHT: Duration = Duration::from_secs(1);
 /// The size of what a client asks for and never reads.

@@ -13,7 +13,7 @@ use crate::processes;
 use crate::program::Program;
 
 /// How long a server may take to let go of what it holds. Idle threads of its pool go after ten seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// For how long the figures must stay the same to be steady.
 const CALM: Duration = Duration::from_secs(2);
 /// How often they are looked at.

@@ -29,27 +29,27 @@ pub struct Reads {
 
 impl Reads {
     /// Returns how many were answered in a second.
-    pub fn per_second(&self) -> f64 {
-        self.answered as f64 / self.elapsed.as_secs_f64()
+    pub fn per_second(&self) -> u128 {
+        self.answered as u128 * 1000 / self.elapsed.as_millis().max(1)
     }
 
-    fn latency(&self, part: f64) -> Duration {
-        let at = (self.latencies.len() as f64 * part) as usize;
-        self.latencies.get(at).copied().unwrap_or_default()
+    /// The latency that so many of a hundred reads were within.
+    fn latency(&self, percent: usize) -> Duration {
+        self.latencies.get(self.latencies.len() * percent / 100).copied().unwrap_or_default()
     }
 }
 
 impl fmt::Display for Reads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = |part| self.latency(part).as_secs_f64() * 1000.0;
+        let millis = |percent| self.latency(percent).as_secs_f64() * 1000.0;
         write!(
             f,
-            "reads: {} in {:.0} s, {:.0} a second; {:.1} ms in the median, {:.1} ms at 99 %",
+            "reads: {} in {:.0} s, {} a second; {:.1} ms in the median, {:.1} ms at 99 %",
             self.answered,
             self.elapsed.as_secs_f64(),
             self.per_second(),
-            millis(0.5),
-            millis(0.99)
+            millis(50),
+            millis(99)
         )?;
         self.failures.iter().try_for_each(|(failure, times)| write!(f, "\n  {times} × {failure}"))
     }
