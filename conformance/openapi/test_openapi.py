@@ -31,7 +31,7 @@ CHECKS = [
     "strangers_are_refused",
 ]
 #: Thought-up requests for each operation, beside those that walk the edges of its parameters.
-EXAMPLES = 10
+EXAMPLES = 3
 #: How long a request may take, and all of them, in seconds.
 REQUEST_PATIENCE, PATIENCE = 15, 300
 
