@@ -68,7 +68,7 @@ pub async fn list_profiles(
     get, path = "/profiles/{name}", tag = TAG_PROFILES,
     params(
         ("name" = String, Path, description = "The profile's name, percent-encoded."),
-        ("min_revision" = Option<u64>, Query, description = "Waits until the head is this revision or a later one."),
+        ("min_revision" = Option<u64>, Query, minimum = 1, description = "Waits until the head is this revision or a later one."),
         ("timeout" = Option<f64>, Query, description = "How long to wait, in seconds: 30 by default, at most 600."),
     ),
     responses(

@@ -27,7 +27,7 @@ pub struct PageParams {
     #[param(value_type = Option<u32>, minimum = 1)]
     page: Option<String>,
     /// How many to a page: 10, 20 or 50.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1)]
     limit: Option<String>,
     /// `created_at`, `session_id`, `used_credits` or `api_key_name`.
     sort_by: Option<String>,
