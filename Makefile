@@ -1,6 +1,6 @@
 # The few commands of the project. What they do is in scripts/, conformance/ and xtask/.
 
-.PHONY: help demo demo-stop test torture bench build install
+.PHONY: help demo demo-stop test torture fuzz deny advisories bench build install
 
 # A toolchain that scripts/install-deps has just installed is found without a new login.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -28,6 +28,23 @@ TORTURE ?= --duration 15m
 torture: ## Kills servers, browsers and disks at random; TORTURE="--duration 2h --seed 7" for as long as you like.
 	@scripts/install-deps
 	cargo xtask torture $(TORTURE)
+
+FUZZ_SECONDS ?= 600
+
+fuzz: ## Runs every fuzz target in turn, ten minutes each; FUZZ_SECONDS=60 for less.
+	@scripts/install-deps
+	@command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz@0.13.2
+	@set -e; for target in $$(cargo fuzz list); do \
+		cargo fuzz run $$target --sanitizer none -- -max_len=4096 -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+deny: ## Checks licences, crates and their sources with cargo-deny; the tests check the same lists without it.
+	@scripts/install-deps
+	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny@0.20.2
+	cargo deny check licenses bans sources
+
+advisories: deny ## Asks the advisory database about what is built in; needs the network.
+	cargo deny check advisories
 
 bench: ## Measures the figures of the README.
 	@scripts/install-deps --clients

@@ -27,6 +27,8 @@
 mod arbitrary;
 mod client;
 pub mod commands;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod message;
 mod mux;
 pub mod pipe;

@@ -22,6 +22,8 @@ pub struct Outline {
     pub start: usize,
     /// Whether the object has any member.
     pub empty: bool,
+    /// Where the first member is that no command has.
+    pub other: Option<usize>,
 }
 
 /// A member of an object: its value, and all of it with one comma, so that cutting it leaves valid JSON.
@@ -100,7 +102,11 @@ fn note(
             };
             found.session.replace(Member { value, whole }).is_some()
         }
-        _ => false,
+        "params" => false,
+        _ => {
+            found.other.get_or_insert(key.start);
+            false
+        }
     };
     if again { Err(Malformed) } else { Ok(()) }
 }

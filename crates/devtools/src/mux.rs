@@ -18,6 +18,9 @@ use crate::routes::{Asker, Owner, Routes};
 use crate::rules::{Decision, decide, redirect_downloads};
 use crate::scan::scan_object;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod bench;
+
 /// How much of clients' messages may wait for a browser that does not read, in KiB; then the clients wait.
 const WRITE_BUDGET_KIB: u32 = 32 << 10;
 /// How many events of ours a slow subscriber may be behind before it misses some.
@@ -111,8 +114,16 @@ impl Mux {
         from_browser: impl AsyncRead + Unpin + Send + 'static,
         to_browser: impl AsyncWrite + Unpin + Send + 'static,
     ) -> Self {
+        let (this, waiting) = Self::unstarted();
+        tokio::spawn(write_all(to_browser, waiting));
+        tokio::spawn(read_all(from_browser, Arc::downgrade(&this.0)));
+        this
+    }
+
+    /// Makes one without its two tasks; what is for the browser comes out of the receiver.
+    fn unstarted() -> (Self, mpsc::UnboundedReceiver<Outgoing>) {
         let (outgoing, waiting) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
+        let shared = Shared {
             routes: Mutex::default(),
             outgoing,
             budget: Arc::new(Semaphore::new(WRITE_BUDGET_KIB as usize)),
@@ -121,10 +132,8 @@ impl Mux {
             closed: watch::Sender::new(false),
             events: broadcast::Sender::new(EVENTS),
             downloads: OnceLock::new(),
-        });
-        tokio::spawn(write_all(to_browser, waiting));
-        tokio::spawn(read_all(from_browser, Arc::downgrade(&shared)));
-        Self(shared)
+        };
+        (Self(Arc::new(shared)), waiting)
     }
 
     /// Attaches a client. Dropping the future attaches nobody, and leaves nothing.
@@ -288,6 +297,7 @@ impl Mux {
 }
 
 const NOT_AN_OBJECT: &str = "Message must be an object";
+const OTHER_MEMBER: &str = "Message has property other than 'id', 'method', 'sessionId', 'params'";
 const TWICE: &str = "CBOR: duplicate map key";
 
 /// Checks that a client's message is one message. A NUL would end it on the pipe, and what follows it would be a message
@@ -335,6 +345,11 @@ fn judge(routes: &Routes, client: ClientId, text: &Bytes, found: Result<Outline,
     else {
         return error(None, -32600, "Message must have integer 'id' property", None);
     };
+    if let Some(other) = outline.other {
+        // Chromium reads no further: where the id comes later its answer has none, and would be nobody's here.
+        let read = outline.id.as_ref().is_some_and(|place| place.start < other);
+        return error(read.then_some(number), -32600, OTHER_MEMBER, None);
+    }
     let session = match &outline.session {
         None => None,
         Some(member) => match unquote(&text[member.value.clone()]) {

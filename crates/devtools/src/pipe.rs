@@ -21,12 +21,19 @@ pub struct MessageReader<R> {
     buffer: BytesMut,
     /// How much of the buffer is known to hold no NUL.
     searched: usize,
+    /// The longest message, in bytes.
+    longest: usize,
 }
 
 impl<R: AsyncRead + Unpin> MessageReader<R> {
     /// Reads from `pipe`.
     pub fn new(pipe: R) -> Self {
-        Self { pipe, buffer: BytesMut::with_capacity(READ_BYTES), searched: 0 }
+        Self::with_limit(pipe, MAX_MESSAGE_BYTES)
+    }
+
+    /// Reads messages of at most `longest` bytes from `pipe`.
+    pub(crate) fn with_limit(pipe: R, longest: usize) -> Self {
+        Self { pipe, buffer: BytesMut::with_capacity(READ_BYTES), searched: 0, longest }
     }
 
     /// Returns the next message without its NUL, or `None` when the pipe has ended between two.
@@ -35,15 +42,16 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     /// [`io::ErrorKind::InvalidData`]. Not cancel-safe in its error, cancel-safe otherwise.
     pub async fn next(&mut self) -> io::Result<Option<BytesMut>> {
         loop {
-            if let Some(length) = memchr(0, &self.buffer[self.searched..]) {
-                let mut message = self.buffer.split_to(self.searched + length + 1);
-                message.truncate(message.len() - 1);
+            let end = memchr(0, &self.buffer[self.searched..]).map(|length| self.searched + length);
+            self.searched = end.unwrap_or(self.buffer.len());
+            if self.searched > self.longest {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is longer than allowed"));
+            }
+            if let Some(end) = end {
+                let mut message = self.buffer.split_to(end + 1);
+                message.truncate(end);
                 self.searched = 0;
                 return Ok(Some(message));
-            }
-            self.searched = self.buffer.len();
-            if self.searched > MAX_MESSAGE_BYTES {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is longer than allowed"));
             }
             self.buffer.reserve(READ_BYTES.min(self.searched.max(READ_BYTES / 16)));
             if self.pipe.read_buf(&mut self.buffer).await? == 0 {
@@ -85,6 +93,19 @@ mod tests {
         }
         assert!(reader.next().await.unwrap().is_none());
         writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_message_over_the_limit_is_an_error_whatever_the_chunks() {
+        for chunk in [1, 5, 64] {
+            let (mut far, near) = tokio::io::duplex(chunk);
+            let writer = tokio::spawn(async move { far.write_all(b"four\0five5\0").await });
+            let mut reader = MessageReader::with_limit(near, 4);
+            assert_eq!(reader.next().await.unwrap().unwrap(), b"four"[..]);
+            assert_eq!(reader.next().await.unwrap_err().kind(), io::ErrorKind::InvalidData, "{chunk}");
+            drop(reader);
+            drop(writer.await.unwrap());
+        }
     }
 
     #[tokio::test]

@@ -151,6 +151,16 @@ impl Routes {
         self.sessions.get(session).map(|session| session.owner)
     }
 
+    /// Returns the topmost CDP session that one descends from, step by step.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn root_of(&self, session: &str) -> Option<&str> {
+        let (mut id, mut found) = self.sessions.get_key_value(session)?;
+        while let Some(parent) = &found.parent {
+            (id, found) = self.sessions.get_key_value(parent)?;
+        }
+        Some(id)
+    }
+
     /// Returns a client's root and queue.
     pub(crate) fn client(&self, id: ClientId) -> Option<(&str, &Arc<Queue>)> {
         self.clients.get(&id).map(|entry| (entry.root.as_str(), &entry.queue))

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::message::{Outline, outline, unquote};
+use crate::message::{Malformed, Outline, outline, unquote};
+use crate::scan::scan_object;
 
 /// What a client is told that wants a proxy for a browser context.
 const OWN_PROXY: &str = "Browser contexts have no proxies of their own here: the session's is set by session.proxy, or PUT /v1/sessions/{id}/proxy";
@@ -97,7 +98,12 @@ fn decide_nested(text: &[u8], found: &Outline, level: usize) -> Decision {
             let Ok(Wire { params: Params { message } }) = serde_json::from_slice(text) else {
                 return Decision::Refuse(UNCLEAR);
             };
-            match outline(message.as_bytes()) {
+            // Chromium takes comments, and a quotation mark in one would have us read past what it reads. What is JSON is the
+            // same to both.
+            match scan_object(message.as_bytes(), |_| {})
+                .map_err(|_| Malformed)
+                .and_then(|_| outline(message.as_bytes()))
+            {
                 Ok(inner) => decide_nested(message.as_bytes(), &inner, level + 1),
                 Err(_) => Decision::Refuse(UNCLEAR),
             }
@@ -180,6 +186,8 @@ mod tests {
                 assert!(matches!(decided, Err(_) | Ok(Decision::Refuse(_))), "{text}: {decided:?}");
             }
         }
+        let commented = nested(r#"{"id": 1, "x": [/*"*/], "method": "Browser.close", "y": [/*"*/]}"#);
+        assert_eq!(decision(&commented), Decision::Refuse(UNCLEAR));
         let twice = r#"{"id": 1, "method": "Target.sendMessageToTarget", "params": {"message": "{}", "message": "{}"}}"#;
         assert_eq!(decision(twice), Decision::Refuse(UNCLEAR));
         let twice = r#"{"id": 1, "method": "Target.getTargets", "method": "Target.createBrowserContext"}"#;

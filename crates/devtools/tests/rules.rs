@@ -195,6 +195,8 @@ async fn what_is_no_message_is_answered_like_chromium_does() {
         (r#"{"id":"1","method":"A"}"#, -32600),
         (r#"{"id":1.5,"method":"A"}"#, -32600),
         (r#"{"id":1,"method":"A","sessionId":7}"#, -32600),
+        (r#"{"id":1,"method":"A","extra":1}"#, -32600),
+        (r#"{"extra":1,"id":1,"method":"A"}"#, -32600),
     ] {
         sender.send(Bytes::from(text)).await.unwrap();
         assert_eq!(receive(&mut receiver).await["error"]["code"], code, "{text}");

@@ -7,6 +7,8 @@
 mod chromium;
 mod egress;
 mod extra_arg;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod origin;
 mod server;
 
@@ -185,14 +187,15 @@ fn readable(error: &toml::de::Error, text: &str) -> anyhow::Error {
     let above = text.get(..span.start).unwrap_or(text).matches('\n').count();
     let (line, number) = (text.lines().nth(above).unwrap_or_default().trim_start(), above + 1);
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    // A line that is torn may have a piece of its value where another has its key.
     let key = line.split(|c| !bare(c)).next().unwrap_or_default();
+    // A line that is torn may have a piece of a value where another has its key.
+    let is_torn = toml::from_str::<toml::Table>(text).is_err();
     match key {
-        "" => anyhow!("line {number}: {}", error.message()),
         // The message may repeat the value.
         key if SECRET.contains(&key) => {
             anyhow!("line {number} ({key}): its value must be a string in quotes")
         }
+        key if key.is_empty() || is_torn => anyhow!("line {number}: {}", error.message()),
         key => anyhow!("line {number} ({key}): {}", error.message()),
     }
 }

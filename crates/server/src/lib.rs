@@ -29,6 +29,8 @@ pub mod error;
 pub mod exits;
 #[cfg(feature = "failpoints")]
 pub mod failpoints;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;

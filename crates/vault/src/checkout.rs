@@ -21,10 +21,11 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use rustic_core::{
     DataId, Repository, TreeId,
     jiff::Timestamp,
-    repofile::{Node, NodeType, PackId, SnapshotFile},
+    repofile::{Node, NodeType, PackId, SnapshotFile, Tree},
 };
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 
@@ -40,6 +41,39 @@ const THREADS: usize = 2;
 
 /// Below this much data, starting a second thread costs more than it brings.
 const ALONE_BYTES: u64 = 256 << 10;
+
+/// Where trees and chunks come from: a repository, or the bytes of a fuzzer.
+pub(crate) trait Contents: Sync {
+    /// Reads a directory.
+    fn tree(&self, id: &TreeId) -> Result<Tree, VaultError>;
+    /// Finds a chunk; `None` if no index names it.
+    fn locate(&self, id: &DataId) -> Option<Location>;
+    /// Reads a chunk.
+    fn chunk(&self, id: &DataId) -> Result<Bytes, VaultError>;
+}
+
+/// Where a chunk lies.
+pub(crate) struct Location {
+    pub(crate) pack: PackId,
+    pub(crate) offset: u32,
+    /// How long it is, unpacked.
+    pub(crate) bytes: u32,
+}
+
+impl Contents for Indexed {
+    fn tree(&self, id: &TreeId) -> Result<Tree, VaultError> {
+        blobs::read_tree(self, id, ACTION)
+    }
+
+    fn locate(&self, id: &DataId) -> Option<Location> {
+        let entry = self.get_index_entry(id).ok()?;
+        Some(Location { pack: entry.pack, offset: entry.location.offset, bytes: entry.data_length() })
+    }
+
+    fn chunk(&self, id: &DataId) -> Result<Bytes, VaultError> {
+        blobs::read(self, id, ACTION)
+    }
+}
 
 pub(crate) fn checkout(
     access: &Access<'_>,
@@ -80,7 +114,7 @@ fn materialise(
     Ok(CheckoutReport { files: files as u64, bytes, duration: began.elapsed() })
 }
 
-fn make_empty(directory: &Path) -> Result<(), VaultError> {
+pub(crate) fn make_empty(directory: &Path) -> Result<(), VaultError> {
     match make_directory(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let mut entries =
@@ -100,7 +134,7 @@ fn make_directory(path: &Path) -> io::Result<()> {
 
 /// What there is to write, all paths relative to the root and checked.
 #[derive(Default)]
-struct Plan {
+pub(crate) struct Plan {
     /// Parents before children.
     directories: Vec<(PathBuf, Option<Timestamp>)>,
     files: Vec<PlannedFile>,
@@ -139,13 +173,13 @@ struct Place {
 }
 
 impl Plan {
-    fn read(repository: &Indexed, root: TreeId) -> Result<Self, VaultError> {
+    /// Reads the trees from the root's down. Writes nothing.
+    pub(crate) fn read(contents: &impl Contents, root: TreeId) -> Result<Self, VaultError> {
         let mut plan = Self::default();
         let mut known = HashMap::new();
         let mut trees = vec![(PathBuf::new(), root)];
         while let Some((parent, tree)) = trees.pop() {
-            let tree =
-                blobs::read_tree(repository, &tree, ACTION).map_err(|error| in_entry(error, &parent))?;
+            let tree = contents.tree(&tree).map_err(|error| in_entry(error, &parent))?;
             for node in tree.nodes {
                 let path = checked_path(&parent, &node.name())?;
                 match &node.node_type {
@@ -155,7 +189,7 @@ impl Plan {
                             node.subtree.ok_or_else(|| refused(&path, "the directory has no content"))?;
                         trees.push((path, subtree));
                     }
-                    NodeType::File => plan.add_file(repository, path, &node, &mut known)?,
+                    NodeType::File => plan.add_file(contents, path, &node, &mut known)?,
                     NodeType::Symlink { .. } => plan.add_link(path, &node)?,
                     // Other programs store these; a profile has no use for them.
                     NodeType::Dev { .. } | NodeType::Chardev { .. } | NodeType::Fifo | NodeType::Socket => {}
@@ -168,7 +202,7 @@ impl Plan {
 
     fn add_file(
         &mut self,
-        repository: &Indexed,
+        contents: &impl Contents,
         path: PathBuf,
         node: &Node,
         known: &mut HashMap<DataId, usize>,
@@ -180,12 +214,11 @@ impl Plan {
             let index = match known.get(id) {
                 Some(index) => *index,
                 None => {
-                    let Ok(entry) = repository.get_index_entry(id) else {
+                    let Some(Location { pack, offset, bytes }) = contents.locate(id) else {
                         let damaged = VaultError::Damaged { action: ACTION, reason: blobs::unindexed(id) };
                         return Err(in_entry(damaged, &path));
                     };
-                    let (pack, at, bytes) = (entry.pack, entry.location.offset, entry.data_length());
-                    self.pieces.push(Piece { pack, offset: at, bytes, id: *id, places: Vec::new() });
+                    self.pieces.push(Piece { pack, offset, bytes, id: *id, places: Vec::new() });
                     known.insert(*id, self.pieces.len() - 1);
                     self.pieces.len() - 1
                 }
@@ -215,7 +248,7 @@ impl Plan {
     }
 
     /// Writes everything. Every directory and file must be new, and links come last, so nothing is written through one.
-    fn write(&self, repository: &Indexed, root: &Path) -> Result<(), VaultError> {
+    pub(crate) fn write(&self, contents: &impl Contents, root: &Path) -> Result<(), VaultError> {
         for (path, _) in &self.directories {
             let path = root.join(path);
             make_directory(&path).map_err(|error| VaultError::file("create", &path, error))?;
@@ -227,7 +260,7 @@ impl Plan {
             });
             made.map_err(|error| VaultError::file("create", &root.join(&file.path), error))?;
         }
-        self.write_pieces(repository, root)?;
+        self.write_pieces(contents, root)?;
         for link in &self.links {
             let path = root.join(&link.path);
             let made = std::os::unix::fs::symlink(&link.target, &path);
@@ -243,7 +276,7 @@ impl Plan {
         Ok(())
     }
 
-    fn write_pieces(&self, repository: &Indexed, root: &Path) -> Result<(), VaultError> {
+    fn write_pieces(&self, contents: &impl Contents, root: &Path) -> Result<(), VaultError> {
         let batches = self.batches();
         let total: u64 = self.pieces.iter().map(|piece| u64::from(piece.bytes)).sum();
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -252,7 +285,7 @@ impl Plan {
             while !stop.load(Ordering::Relaxed)
                 && let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed))
             {
-                let written = batch.iter().try_for_each(|piece| self.write_piece(repository, root, piece));
+                let written = batch.iter().try_for_each(|piece| self.write_piece(contents, root, piece));
                 if let Err(error) = written {
                     stop.store(true, Ordering::Relaxed);
                     let mut first = first_error.lock().unwrap_or_else(PoisonError::into_inner);
@@ -285,8 +318,9 @@ impl Plan {
         self.pieces.chunk_by(same_stretch).collect()
     }
 
-    fn write_piece(&self, repository: &Indexed, root: &Path, piece: &Piece) -> Result<(), VaultError> {
-        let data = blobs::read(repository, &piece.id, ACTION)
+    fn write_piece(&self, contents: &impl Contents, root: &Path, piece: &Piece) -> Result<(), VaultError> {
+        let data = contents
+            .chunk(&piece.id)
             .map_err(|error| in_entry(error, &self.files[piece.places[0].file].path))?;
         for place in &piece.places {
             let file = &self.files[place.file];

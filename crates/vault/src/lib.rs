@@ -36,6 +36,8 @@ pub mod conformance;
 mod counts;
 mod directory_lock;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod ids;
 mod layout;
 mod links;

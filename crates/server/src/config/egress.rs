@@ -374,6 +374,8 @@ mod tests {
             ("kind = \"proxy\"\nurl = 5\npassword = \"hunter2\"", "line 5 (url)"),
             ("kind = \"proxy\"\nurl = \"http://x:1\"\npassword \"hunter2=x\"", "line 6 (password)"),
             ("kind = \"proxy\"\nurl = \"http://x:1\"\n\"hunter2=x\"", "line 6"),
+            ("kind = \"proxy\"\nurl = \"http://x:1\"\npassword = \"a\nhunter2\"", "line"),
+            ("kind = \"proxy\"\nurl = \"http://x:1\"\npassword = \"a\nhunter2 = 1\"", "line"),
             ("kind = \"proxy\"\nurl = \"http://x:1\"\npassword = [\"hunter2\"]", "line 6 (password)"),
             (
                 "kind = \"proxy\"\nurl = \"http://x:1\"\nusername = \"a\"\npassword = \"hunter2\"\npassword_file = \"/x\"",
@@ -407,6 +409,9 @@ mod tests {
             let error = read(egress).unwrap_err();
             assert!(error.contains(why), "{egress}: {error}");
         }
+        let number =
+            read("exits = [{ name = \"one\", kind = \"proxy\", url = \"http://x:1\", password = 31337 }]");
+        assert!(!number.as_ref().unwrap_err().contains("31337"), "{number:?}");
         let kept = exit("kind = \"proxy\"\nurl = \"http://a:hunter2@x:1\"").unwrap();
         assert!(!format!("{kept:?}").contains("hunter2"));
     }

@@ -37,8 +37,8 @@ impl std::error::Error for TooSlow {}
 impl TooSlow {
     /// Tells whether this is why a body could not be read.
     pub fn is_behind(error: &axum::Error) -> bool {
-        let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-        causes.any(|error| error.is::<Self>())
+        let first: &(dyn std::error::Error + 'static) = error;
+        std::iter::successors(Some(first), |error| error.source()).any(<dyn std::error::Error>::is::<Self>)
     }
 }
 

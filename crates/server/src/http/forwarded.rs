@@ -38,7 +38,7 @@ impl Forwarded {
         Self {
             client: client(peer, headers, trusted),
             secure: last(headers, &PROTO).and_then(secure),
-            host: last(headers, &HOST).and_then(|host| authority(host)),
+            host: last(headers, &HOST).and_then(authority),
         }
     }
 }

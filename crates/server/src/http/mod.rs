@@ -18,6 +18,8 @@ mod client_address;
 mod error;
 mod exits;
 mod forwarded;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod head;
 mod observe;
 mod openapi;

@@ -150,14 +150,14 @@ pub async fn delete_profile(
     Ok(Json(Data::of(SuccessResponse::SUCCESS)))
 }
 
-fn new_profile(egress: &EgressConfig, body: ProfileCreateRequest) -> Result<NewProfile> {
+pub(super) fn new_profile(egress: &EgressConfig, body: ProfileCreateRequest) -> Result<NewProfile> {
     let name = body.name.parse().map_err(|why| Error::invalid("name", why))?;
     let session = source_session(body.source.as_deref(), body.session_id.as_deref())?;
     let reserve = reserve(egress, body.dedicated_sticky_ip, body.exit.as_deref())?;
     Ok(NewProfile { name, description: body.description, session, reserve })
 }
 
-fn profile_change(egress: &EgressConfig, body: ProfileUpdateRequest) -> Result<ProfileChange> {
+pub(super) fn profile_change(egress: &EgressConfig, body: ProfileUpdateRequest) -> Result<ProfileChange> {
     let session = source_session(body.source.as_deref(), body.session_id.as_deref())?;
     let reserve = reserve(egress, body.dedicated_sticky_ip, body.exit.as_deref())?;
     Ok(ProfileChange { description: body.description, session, reserve })

@@ -120,6 +120,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::http::body::typed;
 
     fn read_json(config: &Value) -> Result<Wish> {
         read("session.proxy.", Some(&serde_json::from_value(config.clone()).unwrap()))
@@ -180,6 +181,14 @@ mod tests {
             (json!({"type": "exit", "exit": "berlin-1", "active": true}), "named berlin-1"),
         ] {
             assert_eq!(words(&config), wish, "{config}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_a_number_is_not_told() {
+        for password in [json!(31_337), json!(-31_337), json!(31_337.5)] {
+            let refused = typed::<ProxyConfig>(&json!({"server": "x:1", "password": password})).unwrap_err();
+            assert_eq!(refused.to_string(), "password: must be a string in quotes");
         }
     }
 

@@ -43,7 +43,7 @@ impl Quota {
         // The interval is cut to nanoseconds, so a whole quota is a little less than the window.
         let whole = self.interval() * self.count;
         match whole.checked_sub(full_in) {
-            None => Err(full_in - whole),
+            None => Err(full_in.saturating_sub(whole)),
             Some(rest) => {
                 let remaining = rest.as_nanos() / self.interval().as_nanos();
                 let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);

@@ -9,6 +9,9 @@
 //! A cookie is kept as `Storage.getCookies` gave it, with its partition key and source scheme; nothing is interpreted
 //! that need not be.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -122,14 +125,18 @@ impl PortableState {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        let state: Self = serde_json::from_slice(&text)?;
+        Self::parse(&text).map(Some)
+    }
+
+    pub(crate) fn parse(text: &[u8]) -> io::Result<Self> {
+        let state: Self = serde_json::from_slice(text)?;
         if !VERSIONS.contains(&state.version) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "the portable state has an unknown version",
             ));
         }
-        Ok(Some(state))
+        Ok(state)
     }
 
     /// Writes the file into `state_dir`: complete or absent, and on disk when this returns.
@@ -291,8 +298,14 @@ mod tests {
             state.write(dir.path()).unwrap();
             assert_eq!(PortableState::read(dir.path()).unwrap().as_ref(), Some(state));
         }
+        let longest = serde_json::to_vec(&long).unwrap().len();
         for entry in fs::read_dir(dir.path()).unwrap() {
             let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            assert_eq!(
+                text.len(),
+                longest,
+                "a file that is cut gives what it held to the disk's free blocks"
+            );
             assert!(!text.contains("a-long-and-secret-name"), "{text}");
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no file comes and goes");

@@ -63,7 +63,7 @@ impl Scope {
 }
 
 /// A token as it may be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenInfo {
     /// Its id, which is no secret.
     pub id: Uuid,
@@ -156,7 +156,7 @@ impl Access {
         if tokens.first.is_some() {
             return None;
         }
-        Some(tokens.minted.iter().filter(|kept| kept.lives()).map(|kept| kept.info.clone()).collect())
+        Some(tokens.minted.iter().filter(|kept| kept.lives()).map(|kept| kept.info).collect())
     }
 
     /// Locks the tokens: plain data, which a panic elsewhere cannot leave half-changed.
@@ -171,7 +171,7 @@ impl Tokens {
         let expires_at = lifetime.and_then(|lifetime| clock::now().checked_add(lifetime).ok());
         let info = TokenInfo { id: Uuid::new_v4(), scope, expires_at };
         let deadline = lifetime.map(|lifetime| Instant::now() + lifetime);
-        self.minted.push(Kept { info: info.clone(), digest: KeyDigest::of(&secret), deadline });
+        self.minted.push(Kept { info, digest: KeyDigest::of(&secret), deadline });
         NewToken { info, secret }
     }
 }

@@ -308,10 +308,10 @@ struct Prepared {
 
 /// Makes the work dir, checks the revision out into it, and hands it to the browser's user.
 async fn prepare_files(context: &Arc<Context>, work: &WorkDir, admission: &Admission) -> Result<Prepared> {
-    let (room, users, root) = (work.clone(), context.browsers.users.clone(), context.work.path().to_owned());
+    let (dir, users, among) = (work.clone(), context.browsers.users.clone(), context.work.path().to_owned());
     let user = blocking(move || {
-        let user = users.take(&root);
-        user.as_ref().map_or(Ok(()), |user| room.create(user.id())).map(|()| user)
+        let user = users.take(&among);
+        user.as_ref().map_or(Ok(()), |user| dir.create(user.id())).map(|()| user)
     })
     .await?;
     let user = user.ok_or_else(|| {

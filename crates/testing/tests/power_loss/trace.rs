@@ -40,6 +40,8 @@ struct Call<'a> {
 pub fn read(log: &str) -> Result<Vec<Operation>> {
     let mut open: HashMap<&str, (&str, String, usize)> = HashMap::new();
     let mut operations: Vec<Operation> = Vec::new();
+    // Where each was done for the first time: one that is done again after a flush is not a new one for the next.
+    let mut first: Vec<usize> = Vec::new();
     for line in log.lines() {
         let (process, rest) = line.split_once(' ').context("a line begins with a process")?;
         let rest = rest.trim_start();
@@ -59,13 +61,18 @@ pub fn read(log: &str) -> Result<Vec<Operation>> {
             split_result(name, arguments, operations.len())
         };
         let Some(call) = call else { continue };
-        // A flush does not cover what other threads did while it ran: they are done again after it.
-        let meanwhile: Vec<_> = operations[call.began..].to_vec();
         let Some(operation) = call.operation() else { continue };
-        let flush = matches!(operation, Operation::Flushed { .. });
+        first.push(operations.len());
         operations.push(operation);
-        if flush {
-            operations.extend(meanwhile.into_iter().filter(|done| matches!(done, Operation::Written { .. })));
+        let Some(Operation::Flushed { path }) = operations.last().cloned() else { continue };
+        // A flush does not cover what other threads wrote to its file while it ran: that is done again after it.
+        for at in call.began..operations.len() {
+            if first[at] >= call.began
+                && matches!(&operations[at], Operation::Written { path: of } if *of == path)
+            {
+                first.push(first[at]);
+                operations.push(operations[at].clone());
+            }
         }
     }
     ensure!(!operations.is_empty(), "the trace is empty: is strace allowed to trace here (ptrace)?");
@@ -194,6 +201,32 @@ mod tests {
             Operation::Renamed { from: path("/d/a#1"), to: path("/d/a") },
             Operation::Removed { path: path("/d/b/c") },
             Operation::Receipt,
+        ];
+        assert_eq!(read(log).unwrap(), expected);
+    }
+
+    /// Flushes of two files that overlap say nothing about one another, and one that began after a write covers it, however
+    /// long another has been running.
+    #[test]
+    fn flushes_that_overlap_are_told_apart() {
+        let log = r#"7 fsync(9</d/a> <unfinished ...>
+8 write(5</d/b>, "x"..., 1) = 1
+8 write(6</d/a>, "y"..., 1) = 1
+8 fsync(5</d/b> <unfinished ...>
+9 fsync(6</d/a> <unfinished ...>
+7 <... fsync resumed>)            = 0
+8 <... fsync resumed>)            = 0
+9 <... fsync resumed>)            = 0
+"#;
+        let file = |name: &str| PathBuf::from("/d").join(name);
+        let expected = [
+            Operation::Written { path: file("b") },
+            Operation::Written { path: file("a") },
+            Operation::Flushed { path: file("a") },
+            // The first flush of a began before it was written.
+            Operation::Written { path: file("a") },
+            Operation::Flushed { path: file("b") },
+            Operation::Flushed { path: file("a") },
         ];
         assert_eq!(read(log).unwrap(), expected);
     }

@@ -116,7 +116,7 @@ fn forms(secret: &str) -> Vec<String> {
     let hex = |separator: &str| {
         secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(separator)
     };
-    let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let percent = secret.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     let decimal = secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
     let mut forms = vec![secret.to_owned(), hex(""), hex(" "), hex(", "), percent, decimal];
     // Base64 of a longer text that holds it: by where it begins in a group of three bytes, what does not depend on its neighbours.

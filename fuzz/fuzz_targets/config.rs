@@ -1,0 +1,6 @@
+//! The configuration file; see `roadstead_server::fuzzing`.
+//!
+//! `cargo fuzz run config --sanitizer none -- -max_len=4096`, in this repository's root.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| roadstead_server::fuzzing::config(input));
