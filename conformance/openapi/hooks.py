@@ -1,4 +1,4 @@
-"""What schemathesis is told beyond the document: real ids, how a stranger is answered, and a journal of what was called.
+"""What schemathesis is told beyond the document: real ids, how refusals look, and a journal of what was called.
 
 Loaded by `SCHEMATHESIS_HOOKS`; `test_openapi.py` sets the environment.
 """
@@ -16,6 +16,8 @@ from support.world import World
 
 #: The longest that a request may ask the server to wait for a revision, in seconds.
 LONGEST_WAIT = 0.05
+#: The longest that the document allows.
+LONGEST_ACCEPTED = 600
 
 #: The run that has no key.
 STRANGER = "stranger"
@@ -27,30 +29,38 @@ turns = collections.Counter()
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Every other request whose path could be right names something that exists."""
+    """Every other request that could be right names something that exists; none waits for long."""
     operation = case.operation.label
     turns[operation] += 1
-    if turns[operation] % 2 and case.path_parameters and could_be_right(case):
-        # A copy: the cases of the coverage phase share theirs.
-        case.path_parameters = case.path_parameters | world.parameters_for(operation)
-        if operation.endswith("/checkpoint") and isinstance(case.body, dict) and "session_id" in case.body:
-            case.body = case.body | {"session_id": world.saver}
+    if turns[operation] % 2:
+        name_what_exists(case, operation)
     if operation.endswith("/events") and case.method == "GET":
         # Names that were thought up may exist too: random profiles have been made.
         world.end_soon(str(case.path_parameters["name"]))
     if case.query and "min_revision" in case.query:
-        # Without a word on it, the server waits for half a minute.
-        case.query = {"timeout": LONGEST_WAIT} | case.query
-    wait = (case.query or {}).get("timeout")
-    if isinstance(wait, float | int) and wait > LONGEST_WAIT:
-        case.query["timeout"] = LONGEST_WAIT
+        case.query = case.query | {"timeout": shortened(case.query.get("timeout", LONGEST_WAIT))}
 
 
-def could_be_right(case):
-    if case.meta is None:
-        return True
-    path = case.meta.components.get(ParameterLocation.PATH)
-    return path is None or path.mode == GenerationMode.POSITIVE
+def name_what_exists(case, operation):
+    """Only where nothing is wrong on purpose: the wrong value is what such a request is about."""
+    # Copies, all of them: the cases of the coverage phase share theirs.
+    if case.path_parameters and could_be_right(case, ParameterLocation.PATH):
+        case.path_parameters = case.path_parameters | world.parameters_for(operation)
+    if operation.endswith("/checkpoint") and could_be_right(case, ParameterLocation.BODY):
+        case.body = case.body | {"session_id": world.saver}
+    if operation == "GET /json/list" and could_be_right(case, ParameterLocation.QUERY):
+        case.query = {"sessionId": world.kept_session()}
+
+
+def could_be_right(case, location):
+    part = case.meta and case.meta.components.get(location)
+    return not part or part.mode == GenerationMode.POSITIVE
+
+
+def shortened(wait):
+    """A wait that the server would accept, made short; anything else as it is."""
+    is_long = isinstance(wait, float | int) and not isinstance(wait, bool) and LONGEST_WAIT < wait <= LONGEST_ACCEPTED
+    return LONGEST_WAIT if is_long else wait
 
 
 @schemathesis.hook
@@ -71,6 +81,16 @@ def strangers_are_refused(context, response, case):
         return
     if os.environ["ROADSTEAD_RUN"] == STRANGER and case.operation.definition.raw.get("security"):
         assert response.status_code == 401, f"a stranger is answered {response.status_code}"
+
+
+@schemathesis.check
+def refusals_have_the_envelope(context, response, case):
+    """Whatever is refused, documented or not, says what is wrong in the API's own form."""
+    if response.status_code < 400 or case.method == "HEAD":
+        return
+    error = response.json()["error"]
+    assert error["code"] == response.status_code, f"the envelope's code is {error['code']}"
+    assert error["message"].strip(), "the refusal says nothing"
 
 
 @atexit.register
