@@ -7,20 +7,35 @@ import atexit
 import collections
 import json
 import os
+import urllib.parse
 
 import schemathesis
 from schemathesis.generation import GenerationMode
 from schemathesis.core.parameters import ParameterLocation
+from schemathesis.specs.openapi.checks import negative_data_rejection
 
-from support.world import World
+from support.world import STRANGER, World
 
 #: The longest that a request may ask the server to wait for a revision, in seconds.
 LONGEST_WAIT = 0.05
 #: The longest that the document allows.
 LONGEST_ACCEPTED = 600
 
-#: The run that has no key.
-STRANGER = "stranger"
+#: Where a status of 500 or more is an answer and no accident. Each must be in the document, as any status must.
+DELIBERATE = {
+    # What the published API has and this server does not (CAPTCHAs, extensions, ...) is said, not skipped in silence.
+    501: {
+        "POST /v1/sessions",
+        "PUT /v1/sessions/{session_id}/proxy",
+        "POST /v1/sessions/{session_id}/tokens",
+        "POST /v1/profiles",
+        "PUT /v1/profiles/{name}",
+    },
+    # A proxy that was thought up cannot be reached; a session without the way out that it asks for does not start.
+    502: {"POST /v1/sessions", "PUT /v1/sessions/{session_id}/proxy"},
+    # The one exit that can be reserved is taken.
+    503: {"POST /v1/sessions", "PUT /v1/sessions/{session_id}/proxy", "POST /v1/profiles", "PUT /v1/profiles/{name}"},
+}
 
 world = World()
 journal = collections.defaultdict(collections.Counter)
@@ -29,11 +44,12 @@ turns = collections.Counter()
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Every other request that could be right names something that exists; none waits for long."""
+    """Every other request whose path could be right names something that exists; none waits for long."""
     operation = case.operation.label
-    turns[operation] += 1
-    if turns[operation] % 2:
-        name_what_exists(case, operation)
+    if could_be_right(case, ParameterLocation.PATH):
+        turns[operation] += 1
+        if turns[operation] % 2:
+            name_what_exists(case, operation)
     if operation.endswith("/events") and case.method == "GET":
         # Names that were thought up may exist too: random profiles have been made.
         world.end_soon(str(case.path_parameters["name"]))
@@ -42,9 +58,8 @@ def before_call(context, case, kwargs):
 
 
 def name_what_exists(case, operation):
-    """Only where nothing is wrong on purpose: the wrong value is what such a request is about."""
     # Copies, all of them: the cases of the coverage phase share theirs.
-    if case.path_parameters and could_be_right(case, ParameterLocation.PATH):
+    if case.path_parameters:
         case.path_parameters = case.path_parameters | world.parameters_for(operation)
     if operation.endswith("/checkpoint") and could_be_right(case, ParameterLocation.BODY):
         case.body = case.body | {"session_id": world.saver}
@@ -58,8 +73,11 @@ def could_be_right(case, location):
 
 
 def shortened(wait):
-    """A wait that the server would accept, made short; anything else as it is."""
-    is_long = isinstance(wait, float | int) and not isinstance(wait, bool) and LONGEST_WAIT < wait <= LONGEST_ACCEPTED
+    """A wait that the server would accept, made short; anything else as it is. Numbers may come as text already."""
+    try:
+        is_long = LONGEST_WAIT < float(str(wait)) <= LONGEST_ACCEPTED
+    except ValueError:
+        return wait
     return LONGEST_WAIT if is_long else wait
 
 
@@ -79,8 +97,25 @@ def strangers_are_refused(context, response, case):
     """Without a key, whatever needs one answers 401 and nothing else. Methods that are none answer 405 to everybody."""
     if case.method != case.operation.method.upper():
         return
-    if os.environ["ROADSTEAD_RUN"] == STRANGER and case.operation.definition.raw.get("security"):
+    if world.run == STRANGER and case.operation.definition.raw.get("security"):
         assert response.status_code == 401, f"a stranger is answered {response.status_code}"
+
+
+@schemathesis.check
+def failures_are_deliberate(context, response, case):
+    """No status of 500 or more, except where it is meant."""
+    status = response.status_code
+    assert status < 500 or case.operation.label in DELIBERATE.get(status, ()), f"the server fails with {status}"
+
+
+@schemathesis.check
+def what_is_wrong_is_refused(context, response, case):
+    """schemathesis's own check, which takes no leniency in a query for meant: an empty parameter is as good as none, since
+    older clients send them, and one that is unknown is skipped."""
+    query = urllib.parse.parse_qsl(urllib.parse.urlsplit(response.request.url).query, keep_blank_values=True)
+    known = {parameter.name for parameter in case.operation.query}
+    if all(value and name in known for name, value in query):
+        negative_data_rejection(context, response, case)
 
 
 @schemathesis.check

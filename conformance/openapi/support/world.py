@@ -16,9 +16,13 @@ EVENTS_LAST = 0.3
 #: What every call of the world itself may take, in seconds.
 PATIENCE = 30
 
+#: The run that has no key.
+STRANGER = "stranger"
+
 HEADLESS = {"headless": {"active": True}}
 #: Operations after which a session, or a profile, is not what it was.
 SPENDS_SESSION = {"DELETE /v1/sessions/{session_id}"}
+DELETES_REVISION = "DELETE /v1/profiles/{name}/revisions/{revision}"
 SPENDS_PROFILE = {"DELETE /v1/profiles/{name}", "PUT /v1/profiles/{name}", "GET /v1/profiles/{name}/events"}
 
 
@@ -33,7 +37,6 @@ class World:
         self.session = None
         self.profile = None
         self.saver = None
-        self.spent = None
         self.run = os.environ["ROADSTEAD_RUN"]
 
     def parameters_for(self, operation: str) -> dict:
@@ -68,11 +71,8 @@ class World:
         self.http.delete(f"{self.url}/v1/sessions/{session}", timeout=PATIENCE)
 
     def spent_session(self) -> str:
-        """One that may be ended. A stranger's request does not end it, so the one before is ended here."""
-        if self.spent is not None:
-            self.end_session(self.spent)
-        self.spent = self.new_session()
-        return self.spent
+        """One that may be ended. A stranger's request must not: for those it is the one that all others are about."""
+        return self.kept_session() if self.run == STRANGER else self.new_session()
 
     def kept_session(self) -> str:
         self.session = self.session or self.new_session()
@@ -92,17 +92,20 @@ class World:
                 self.end_session(self.saver)
             self.saver = self.new_session(profile={"name": self.profile, "persist": True})
             self.add_revision()
+            self.add_revision()
         return self.profile
 
     def add_revision(self):
         self.call("POST", f"/v1/profiles/{self.profile}/checkpoint", {"session_id": self.saver})
 
     def revision(self, operation: str) -> dict:
+        """The oldest there is, or for a deletion one that is neither the head nor pinned."""
         name = self.kept_profile()
-        if operation.startswith("DELETE") and not operation.endswith("/pin"):
+        if operation == DELETES_REVISION and self.run != STRANGER:
             self.add_revision()
-        revisions = self.call("GET", f"/v1/profiles/{name}/revisions")["items"]
-        return {"name": name, "revision": min(item["revision"] for item in revisions)}
+            self.add_revision()
+        numbers = sorted(item["revision"] for item in self.call("GET", f"/v1/profiles/{name}/revisions")["items"])
+        return {"name": name, "revision": numbers[-2] if operation == DELETES_REVISION else numbers[0]}
 
     def token(self) -> dict:
         session = self.kept_session()

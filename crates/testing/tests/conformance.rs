@@ -62,19 +62,25 @@ async fn pypi_anchorbrowser_0_11_3() -> Result<()> {
 }
 
 #[tokio::test]
-async fn pypi_schemathesis() -> Result<()> {
+async fn pypi_schemathesis_with_a_key() -> Result<()> {
+    schemathesis("OpenApi.test_with_a_key").await
+}
+
+#[tokio::test]
+async fn pypi_schemathesis_without_a_key() -> Result<()> {
+    schemathesis("OpenApi.test_without_a_key").await
+}
+
+/// The server's own OpenAPI document, against fake browsers: hundreds of sessions are asked for, and no answer is about a page.
+async fn schemathesis(test: &str) -> Result<()> {
     let mut command = in_venv(".venv-schemathesis")?;
-    command.arg("openapi/test_openapi.py");
+    command.args(["openapi/test_openapi.py", test]);
     let dir = tempfile::tempdir()?;
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
-    // Hundreds of sessions are asked for, and the answers say nothing of pages.
     let browser = fake_browser::install(dir.path(), Behaviour::Good)?;
     let browser = browser.display();
-    run(
-        command,
-        &format!("{NO_LIMITS}\n[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'\n"),
-    )
-    .await
+    let chromium = format!("[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'");
+    run(command, &format!("{FOR_A_CROWD}\n{chromium}")).await
 }
 
 async fn javascript(suite: &str) -> Result<()> {
@@ -119,8 +125,14 @@ address = "127.0.0.71"
 country_code = "us"
 "#;
 
-/// What thought-up requests need: many come a minute, and many have wrong keys.
-const NO_LIMITS: &str = "[limits]\ncreates_per_minute = 0\nfailed_auth_per_minute = 0";
+/// What thought-up requests need: many sessions come a minute, and many wrong keys; what they leave is no secret.
+const FOR_A_CROWD: &str = r"
+[limits]
+creates_per_minute = 0
+failed_auth_per_minute = 0
+[sessions]
+shred = false
+";
 
 /// Runs a suite against a server, with more of a configuration, and a demo site of its own.
 async fn run(mut suite: Command, config: &str) -> Result<()> {
