@@ -21,6 +21,14 @@ LONGEST_WAIT = 0.05
 #: The longest that the document allows.
 LONGEST_ACCEPTED = 600
 
+#: What there never is.
+ABSENT = {
+    "session_id": "00000000-0000-4000-8000-000000000000",
+    "name": "nobody",
+    "revision": 1 << 40,
+    "token": "00000000-0000-4000-8000-000000000000",
+}
+
 #: Where a status of 500 or more is an answer and no accident. Each must be in the document, as any status must.
 DELIBERATE = {
     # What the published API has and this server does not (CAPTCHAs, extensions, ...) is said, not skipped in silence.
@@ -44,12 +52,17 @@ turns = collections.Counter()
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Every other request whose path could be right names something that exists; none waits for long."""
+    """Of four requests whose path could be right, two name what exists and one what does not; none waits for long.
+
+    The fourth keeps what was thought up, which may exist too: schemathesis tries what it has seen in answers.
+    """
     operation = case.operation.label
-    if could_be_right(case, ParameterLocation.PATH):
+    if case.method == case.operation.method.upper() and could_be_right(case, ParameterLocation.PATH):
         turns[operation] += 1
         if turns[operation] % 2:
             name_what_exists(case, operation)
+        elif turns[operation] % 4:
+            name_what_does_not(case)
     if operation.endswith("/events") and case.method == "GET":
         # Names that were thought up may exist too: random profiles have been made.
         world.end_soon(str(case.path_parameters["name"]))
@@ -65,6 +78,11 @@ def name_what_exists(case, operation):
         case.body = case.body | {"session_id": world.saver}
     if operation == "GET /json/list" and could_be_right(case, ParameterLocation.QUERY):
         case.query = {"sessionId": world.kept_session()}
+
+
+def name_what_does_not(case):
+    if case.path_parameters:
+        case.path_parameters = {name: ABSENT[name] for name in case.path_parameters}
 
 
 def could_be_right(case, location):

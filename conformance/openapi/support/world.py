@@ -23,6 +23,7 @@ HEADLESS = {"headless": {"active": True}}
 #: Operations after which a session, or a profile, is not what it was.
 SPENDS_SESSION = {"DELETE /v1/sessions/{session_id}"}
 DELETES_REVISION = "DELETE /v1/profiles/{name}/revisions/{revision}"
+PROMOTES_REVISION = "POST /v1/profiles/{name}/revisions/{revision}/promote"
 SPENDS_PROFILE = {"DELETE /v1/profiles/{name}", "PUT /v1/profiles/{name}", "GET /v1/profiles/{name}/events"}
 
 
@@ -99,13 +100,13 @@ class World:
         self.call("POST", f"/v1/profiles/{self.profile}/checkpoint", {"session_id": self.saver})
 
     def revision(self, operation: str) -> dict:
-        """The oldest there is, or for a deletion one that is neither the head nor pinned."""
+        """The oldest there is; the head where only that will do; for a deletion one that is neither the head nor pinned."""
         name = self.kept_profile()
         if operation == DELETES_REVISION and self.run != STRANGER:
             self.add_revision()
             self.add_revision()
         numbers = sorted(item["revision"] for item in self.call("GET", f"/v1/profiles/{name}/revisions")["items"])
-        return {"name": name, "revision": numbers[-2] if operation == DELETES_REVISION else numbers[0]}
+        return {"name": name, "revision": numbers[{DELETES_REVISION: -2, PROMOTES_REVISION: -1}.get(operation, 0)]}
 
     def token(self) -> dict:
         session = self.kept_session()
