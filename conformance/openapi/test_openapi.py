@@ -41,7 +41,7 @@ EXAMPLES = 3
 #: What the requests are thought up from.
 SEED = os.environ.get("ROADSTEAD_SEED", "1")
 #: How long a request may take, and all of them, in seconds.
-REQUEST_PATIENCE, PATIENCE = 15, 300
+REQUEST_PATIENCE, PATIENCE = 30, 540
 
 
 class OpenApi(unittest.TestCase):
