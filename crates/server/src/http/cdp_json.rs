@@ -29,8 +29,8 @@ const PROTOCOL_VERSION: &str = "1.3";
         (status = 400, description = "The query is malformed, or names no session where one is needed.", body = ErrorResponse),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
         (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
-        (status = 429, description = "Too many wrong keys or tokens came from the client's address.", body = ErrorResponse),
         (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
+        (status = 429, description = "Too many wrong keys or tokens came from the client's address.", body = ErrorResponse),
     )
 )]
 pub async fn version(
@@ -69,8 +69,8 @@ pub async fn version(
         (status = 400, description = "The query is malformed, or names no session where one is needed.", body = ErrorResponse),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
         (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
-        (status = 429, description = "Too many wrong keys or tokens came from the client's address.", body = ErrorResponse),
         (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
+        (status = 429, description = "Too many wrong keys or tokens came from the client's address.", body = ErrorResponse),
     )
 )]
 pub async fn list(
