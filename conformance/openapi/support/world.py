@@ -22,9 +22,11 @@ STRANGER = "stranger"
 HEADLESS = {"headless": {"active": True}}
 #: Operations after which a session, or a profile, is not what it was.
 SPENDS_SESSION = {"DELETE /v1/sessions/{session_id}"}
+SPENDS_PROFILE = {"DELETE /v1/profiles/{name}", "PUT /v1/profiles/{name}", "GET /v1/profiles/{name}/events"}
+
+#: Operations that not every revision will do for.
 DELETES_REVISION = "DELETE /v1/profiles/{name}/revisions/{revision}"
 PROMOTES_REVISION = "POST /v1/profiles/{name}/revisions/{revision}/promote"
-SPENDS_PROFILE = {"DELETE /v1/profiles/{name}", "PUT /v1/profiles/{name}", "GET /v1/profiles/{name}/events"}
 
 
 class World:
@@ -62,6 +64,9 @@ class World:
     def exists(self, path: str) -> bool:
         return self.http.get(self.url + path, timeout=PATIENCE).status_code == 200
 
+    def runs(self, session: str | None) -> bool:
+        return session is not None and self.call("GET", f"/v1/sessions/{session}")["status"] == "running"
+
     def new_name(self) -> str:
         return f"{self.run} {next(self.numbers)}"
 
@@ -76,21 +81,21 @@ class World:
         return self.kept_session() if self.run == STRANGER else self.new_session()
 
     def kept_session(self) -> str:
-        self.session = self.session or self.new_session()
+        """One that runs. Like all that is kept, it is made anew when it is gone: random requests try ids that they have seen
+        in answers."""
+        if not self.runs(self.session):
+            self.session = self.new_session()
         return self.session
 
     def new_profile(self) -> str:
         return self.call("POST", "/v1/profiles", {"name": self.new_name()})["name"]
 
     def kept_profile(self) -> str:
-        """A profile with a session that saves into it, and with revisions to look at, to go back to and to delete.
-
-        It is made anew when it is gone: random requests try names that they have seen in answers.
-        """
-        if self.profile is None or not self.exists(f"/v1/profiles/{self.profile}/revisions/1"):
-            self.profile = self.new_name()
+        """A profile with a session that saves into it, and with revisions to look at, to go back to and to delete."""
+        if not self.runs(self.saver) or not self.exists(f"/v1/profiles/{self.profile}/revisions/1"):
             if self.saver is not None:
                 self.end_session(self.saver)
+            self.profile = self.new_name()
             self.saver = self.new_session(profile={"name": self.profile, "persist": True})
             self.add_revision()
             self.add_revision()
@@ -119,7 +124,3 @@ class World:
         timer = threading.Timer(EVENTS_LAST, requests.delete, (delete,), {"headers": self.http.headers})
         timer.daemon = True
         timer.start()
-
-    def all_sessions_ended(self):
-        self.session = None
-        self.profile = None

@@ -408,6 +408,36 @@ mod tests {
         assert_eq!(fs::read_dir(place.outside()).unwrap().count(), 1);
     }
 
+    #[test]
+    fn the_room_may_vanish_at_any_moment() {
+        let root = tempfile::tempdir().unwrap();
+        let shredder = Shredder::new(root.path(), false, TaskTracker::new());
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let moved = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    if let Err(error) = fs::remove_dir(&shredder.room)
+                        && error.kind() == io::ErrorKind::DirectoryNotEmpty
+                    {
+                        drop(clear(&shredder.room, false));
+                    }
+                }
+            });
+            let moved: Vec<_> = (0..2_000)
+                .map(|number| {
+                    let directory = root.path().join(format!("session-{number}"));
+                    fs::create_dir(&directory).unwrap();
+                    shredder.move_in(&directory)
+                })
+                .collect();
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            moved
+        });
+        for result in moved {
+            result.unwrap();
+        }
+    }
+
     #[tokio::test]
     async fn a_directory_is_gone_at_once_and_its_bytes_soon() {
         let root = tempfile::tempdir().unwrap();
