@@ -1,6 +1,6 @@
 # The few commands of the project. What they do is in scripts/, conformance/ and xtask/.
 
-.PHONY: help demo demo-stop test torture fuzz deny advisories bench build install
+.PHONY: help demo demo-stop test torture load fuzz deny advisories bench build install
 
 # A toolchain that scripts/install-deps has just installed is found without a new login.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -28,6 +28,12 @@ TORTURE ?= --duration 15m
 torture: ## Kills servers, browsers and disks at random; TORTURE="--duration 2h --seed 7" for as long as you like.
 	@scripts/install-deps
 	cargo xtask torture $(TORTURE)
+
+LOAD ?= --seconds 300
+
+load: ## Lets 200 DevTools clients come and go over 20 sessions beside 1,000 reads a second, and counts what is left.
+	@scripts/install-deps
+	cargo xtask load $(LOAD)
 
 FUZZ_SECONDS ?= 600
 

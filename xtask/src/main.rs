@@ -1,5 +1,5 @@
 //! The project's own tasks: `cargo xtask ci` is the one gate, on a developer's machine and in CI; `cargo xtask bench`
-//! prints the figures of the README, `cargo xtask torture` looks for what can be lost.
+//! prints the figures of the README, `cargo xtask torture` looks for what can be lost, `cargo xtask load` for what leaks.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,6 +27,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Puts a release build under load and looks for what leaks; the arguments are those of the `load` program.
+    Load {
+        /// For example `--seconds 60`, `--clients 500`, `--seed 7`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> Result<()> {
@@ -36,6 +42,7 @@ fn main() -> Result<()> {
         Task::Ci => ci(),
         Task::Bench => bench(),
         Task::Torture { arguments } => torture(&arguments),
+        Task::Load { arguments } => load(&arguments),
     }
 }
 
@@ -61,6 +68,19 @@ fn torture(arguments: &[String]) -> Result<()> {
     // Built as tests are, the program has its failpoints.
     cargo(&["build", "--workspace", "--all-targets"])?;
     run(Command::new("target/debug/torture").args(arguments))
+}
+
+fn load(arguments: &[String]) -> Result<()> {
+    cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "roadstead-server",
+        "--package",
+        "roadstead-testing",
+        "--bins",
+    ])?;
+    run(Command::new("target/release/load").args(arguments))
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {

@@ -111,19 +111,33 @@ fn note(
     if again { Err(Malformed) } else { Ok(()) }
 }
 
-/// Writes a client's message as the browser is to see it: our id instead of the client's, and a session always.
+/// Writes a client's message as the browser is to see it: our id instead of the client's, and a session always. One without a
+/// name is the root, as it is to Chromium.
 pub fn to_browser(text: &[u8], outline: &Outline, id: i32, session: &str) -> Vec<u8> {
     let place = outline.id.clone().unwrap_or(outline.start..outline.start);
-    let mut out = Vec::with_capacity(text.len() + session.len() + 32);
-    out.extend_from_slice(&text[..place.start]);
-    out.extend_from_slice(id.to_string().as_bytes());
-    if outline.session.is_none() {
-        out.extend_from_slice(b",\"sessionId\":\"");
-        out.extend_from_slice(session.as_bytes());
-        out.push(b'"');
+    let session = format!("\"{session}\"");
+    let mut edits = match &outline.session {
+        None => vec![(place, format!("{id},\"sessionId\":{session}"))],
+        Some(member) if is_unnamed(text, member) => {
+            vec![(place, id.to_string()), (member.value.clone(), session)]
+        }
+        Some(_) => vec![(place, id.to_string())],
+    };
+    edits.sort_unstable_by_key(|(place, _)| place.start);
+    let mut out = Vec::with_capacity(text.len() + 96);
+    let mut from = 0;
+    for (place, with) in edits {
+        out.extend_from_slice(&text[from..place.start]);
+        out.extend_from_slice(with.as_bytes());
+        from = place.end;
     }
-    out.extend_from_slice(&text[place.end..]);
+    out.extend_from_slice(&text[from..]);
     out
+}
+
+/// Tells whether a session is named by an empty string.
+pub(crate) fn is_unnamed(text: &[u8], session: &Member) -> bool {
+    &text[session.value.clone()] == b"\"\""
 }
 
 /// Writes a message of the browser as a client is to see it: `id` is what the client called its request, and the
@@ -335,6 +349,17 @@ mod tests {
         fn broken_json_does_not_make_it_panic((_, text) in texts(), cut in any::<prop::sample::Index>()) {
             let bytes = text.as_bytes();
             prop_assert_eq!(outline(&bytes[..cut.index(bytes.len())]), Err(Malformed));
+        }
+    }
+
+    #[test]
+    fn an_empty_session_is_the_root() {
+        for (text, expected) in [
+            (r#"{"id":1,"sessionId":""}"#, r#"{"id":9,"sessionId":"ROOT"}"#),
+            (r#"{"sessionId": "" , "id": 1}"#, r#"{"sessionId": "ROOT" , "id": 9}"#),
+        ] {
+            let found = outline(text.as_bytes()).unwrap();
+            assert_eq!(to_browser(text.as_bytes(), &found, 9, "ROOT"), expected.as_bytes());
         }
     }
 

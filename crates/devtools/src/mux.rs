@@ -271,8 +271,8 @@ impl Mux {
                 self.0.close_requested.send_replace(true);
             }
             Verdict::Forward(outline, id) => {
-                let session =
-                    outline.session.as_ref().and_then(|member| unquote(&text[member.value.clone()]));
+                let session = outline.session.as_ref().filter(|member| !message::is_unnamed(&text, member));
+                let session = session.and_then(|member| unquote(&text[member.value.clone()]));
                 let session = session.map_or_else(|| root.clone(), std::borrow::Cow::into_owned);
                 let ours = routes.expect(Asker::Client { client, id, session });
                 drop(routes);
@@ -352,6 +352,7 @@ fn judge(routes: &Routes, client: ClientId, text: &Bytes, found: Result<Outline,
     }
     let session = match &outline.session {
         None => None,
+        Some(member) if message::is_unnamed(text, member) => None,
         Some(member) => match unquote(&text[member.value.clone()]) {
             None => return error(Some(number), -32600, "Message may have string 'sessionId' property", None),
             Some(session) if routes.owner(&session) != Some(Owner::Client(client)) => {

@@ -88,6 +88,8 @@ words! {
         SessionEnd = "session.end",
         /// A client connected to a session's browser.
         SessionAttach = "session.attach",
+        /// A session's way out was changed; the subject is its exit, the detail how it was chosen.
+        SessionProxy = "session.proxy",
         /// A token for a session was made.
         TokenMint = "session.token_mint",
         /// A token for a session was revoked.

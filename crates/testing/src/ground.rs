@@ -65,10 +65,13 @@ impl Ground {
         Ok(())
     }
 
-    /// Lists the directories of running sessions, and of those that are not cleaned up.
+    /// Lists the directories of running sessions, and of those that are not cleaned up. The room of what is being removed,
+    /// `.shred`, comes and goes beside them.
     pub fn work_dirs(&self) -> Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(self.place.work())?;
-        Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
+        let entries = std::fs::read_dir(self.place.work())?.collect::<std::io::Result<Vec<_>>>()?;
+        let of_sessions =
+            entries.iter().filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+        Ok(of_sessions.map(std::fs::DirEntry::path).collect())
     }
 
     /// Waits until no session's files are left: they go once its end is published.

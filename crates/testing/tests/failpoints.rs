@@ -17,8 +17,8 @@ use reqwest::{Method, StatusCode};
 use roadstead_testing::cdp::Page;
 use roadstead_testing::fake_browser::{self, Behaviour};
 use roadstead_testing::place::Place;
+use roadstead_testing::processes;
 use roadstead_testing::program::{Program, ProgramOptions, wait_until};
-use roadstead_testing::torture::processes;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 

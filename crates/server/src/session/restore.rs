@@ -184,8 +184,9 @@ async fn restore_cookies(
 
 /// Puts back local storage that a checkpoint holds and the files do not, or hold older.
 ///
-/// Chromium writes local storage some seconds late, and all pending keys of an origin at once. Files that were written
-/// after the capture are the newer ones: then only keys that they lack come from the capture.
+/// Chromium writes local storage some seconds late. When its files were written after the capture, that says little: it may
+/// have been for another origin, or the storage service was behind the pages. So a captured value always counts, being two
+/// seconds old at most; but a key that the capture lacks is then taken for a new one, and stays.
 async fn restore_local_storage(
     mux: &Mux,
     portable: &PortableState,
@@ -195,11 +196,11 @@ async fn restore_local_storage(
     if portable.captured == CapturedWhen::Final || portable.contents.local_storage.is_empty() {
         return Ok(());
     }
-    let files_are_newer = last_written(&state_dir.join("user-data/Default/Local Storage/leveldb"))
+    let files_may_be_newer = last_written(&state_dir.join("user-data/Default/Local Storage/leveldb"))
         .zip(portable.at)
         .is_some_and(|(written, captured)| written > captured);
     let page = mux.open_page("about:blank", CALL_TIMEOUT).await?;
-    let restored = put_local_storage(mux, &page, portable, files_are_newer, report).await;
+    let restored = put_local_storage(mux, &page, portable, files_may_be_newer, report).await;
     mux.close_page(&page, CALL_TIMEOUT).await?;
     // A client must not find it among the session's pages, and take it for the first.
     wait_for_pages(mux, |pages| pages.iter().all(|open| open.id != page)).await?;
@@ -210,14 +211,14 @@ async fn put_local_storage(
     mux: &Mux,
     page: &str,
     portable: &PortableState,
-    files_are_newer: bool,
+    keep_others: bool,
     report: &mut RestoreReport,
 ) -> Result<(), CallError> {
     let session = mux.attach_to_target(page, CALL_TIMEOUT).await?;
     let mut stage = Stage { mux, session: &session, events: mux.subscribe() };
     stage.set_up().await?;
     for (origin, items) in &portable.contents.local_storage {
-        match stage.put(origin, items, files_are_newer).await {
+        match stage.put(origin, items, keep_others).await {
             Ok(true) => report.restored.local_storage_origins += 1,
             Ok(false) => {}
             Err(CallError::Closed) => return Err(CallError::Closed),
@@ -251,25 +252,25 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Puts an origin's items into its local storage; returns whether anything had to be put.
-    async fn put(&mut self, origin: &str, items: &Items, files_are_newer: bool) -> Result<bool, CallError> {
+    /// Puts an origin's items into its local storage, and removes all others unless they are to be kept; returns whether
+    /// anything had to be done.
+    async fn put(&mut self, origin: &str, items: &Items, keep_others: bool) -> Result<bool, CallError> {
         self.show(origin).await?;
         let script = format!(
-            "(([items, keep]) => {{
+            "(([items, keepOthers]) => {{
                 const wanted = new Map(items);
                 let changed = false;
-                if (!keep)
+                if (!keepOthers)
                     for (const key of Object.keys(localStorage))
                         if (!wanted.has(key)) {{ localStorage.removeItem(key); changed = true; }}
                 for (const [key, value] of wanted) {{
-                    const held = localStorage.getItem(key);
-                    if (held === value || (keep && held !== null)) continue;
+                    if (localStorage.getItem(key) === value) continue;
                     localStorage.setItem(key, value);
                     changed = true;
                 }}
                 return changed;
             }})({})",
-            json!([items, files_are_newer])
+            json!([items, keep_others])
         );
         let answer =
             self.call("Runtime.evaluate", json!({"expression": script, "returnByValue": true})).await?;

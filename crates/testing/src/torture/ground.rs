@@ -15,10 +15,10 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::ledger::Ledger;
-use super::processes;
 use crate::cdp::Page;
 use crate::demo_site::DemoSite;
 use crate::place::Place;
+use crate::processes;
 use crate::program::{Program, ProgramOptions, binary, wait_until};
 
 /// How many revisions of a profile retention keeps in rounds that prune. In the others it keeps all.

@@ -23,7 +23,6 @@ mod fault;
 mod ground;
 pub mod ledger;
 mod moment;
-pub mod processes;
 mod pruning;
 pub mod round;
 mod strike;

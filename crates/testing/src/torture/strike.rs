@@ -7,7 +7,8 @@ use fastrand::Rng;
 use rustix::process::{Signal, kill_process};
 use tokio::time::sleep;
 
-use super::{Fault, Ground, processes};
+use super::{Fault, Ground};
+use crate::processes;
 use crate::program::{Program, wait_until};
 
 /// The time between two SIGTERMs, at most.

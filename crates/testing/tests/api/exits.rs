@@ -345,6 +345,10 @@ async fn a_way_out_is_changed_as_a_whole_or_not_at_all() {
     assert_eq!(client.put(&path, json!({})).await.data()["proxy"]["type"], "default_exit");
     let stranger = server.other_project().await;
     assert_eq!(stranger.put(&path, json!({"active": false})).await.status, 404);
+    let told = client.get("/v1/audit?action=session.proxy").await.data();
+    let told: Vec<_> =
+        told["items"].as_array().unwrap().iter().map(|item| [&item["detail"], &item["subject"]]).collect();
+    assert_eq!(json!(told), json!([["default_exit", "shared"], ["direct", null], ["exit", "paris"]]));
     for id in [id, other] {
         client.delete(&format!("/v1/sessions/{id}")).await.data();
     }

@@ -87,9 +87,10 @@ impl Tree {
                 Entry::Link(target) => std::os::unix::fs::symlink(target, &path).expect("a link can be made"),
                 Entry::File { content, mode, modified } => {
                     fs::write(&path, content).expect("a file can be written");
+                    // Before the mode, which may close it to whoever is not root.
+                    set_modified(&path, *modified);
                     let permissions = fs::Permissions::from_mode(*mode);
                     fs::set_permissions(&path, permissions).expect("a mode can be set");
-                    set_modified(&path, *modified);
                 }
             }
         }

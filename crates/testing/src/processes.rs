@@ -10,6 +10,8 @@ use rustix::process::Pid;
 pub struct Process {
     /// Its id.
     pub pid: Pid,
+    /// The id of the process that started it.
+    pub parent: i32,
     /// The id of its group, which is that of the browser's main process.
     pub group: i32,
     /// Its command line, separated by spaces.
@@ -23,11 +25,12 @@ impl Process {
         let (_, rest) = stat.rsplit_once(')')?;
         let mut fields = rest.split_ascii_whitespace();
         let state = fields.next()?;
-        let group = fields.nth(1)?.parse().ok()?;
+        let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
         let command = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/cmdline")).ok()?)
             .trim_end_matches('\0')
             .replace('\0', " ");
-        (!matches!(state, "Z" | "X")).then_some(Self { pid: Pid::from_raw(pid)?, group, command })
+        (!matches!(state, "Z" | "X")).then_some(Self { pid: Pid::from_raw(pid)?, parent, group, command })
     }
 
     fn is_main(&self) -> bool {
@@ -57,6 +60,19 @@ pub fn renderers(browser: &Process) -> Vec<Process> {
 pub fn left(work: &Path, groups: &[i32]) -> Vec<Process> {
     let work = format!("{}/", work.display());
     all().filter(|process| groups.contains(&process.group) || process.command.contains(&work)).collect()
+}
+
+/// Lists what a process has started, and what those have, at every depth.
+pub fn descendants(of: Pid) -> Vec<Process> {
+    let mut others: Vec<_> = all().collect();
+    let mut found = Vec::new();
+    let mut parents = vec![of.as_raw_nonzero().get()];
+    while !parents.is_empty() {
+        let children: Vec<_> = others.extract_if(.., |process| parents.contains(&process.parent)).collect();
+        parents = children.iter().map(|process| process.pid.as_raw_nonzero().get()).collect();
+        found.extend(children);
+    }
+    found
 }
 
 /// Tells whether a server runs on the data dir.
