@@ -23,8 +23,10 @@ pub struct SessionCreateRequest {
     #[serde(default, deserialize_with = "object::optional")]
     pub browser: Option<BrowserConfig>,
     /// Integrations to load. Not implemented: anything but an empty list is refused with 501.
+    #[serde(default, deserialize_with = "object::optional_list")]
     pub integrations: Option<Vec<IntegrationConfig>>,
     /// Identities to log in with. Not implemented: anything but an empty list is refused with 501.
+    #[serde(default, deserialize_with = "object::optional_list")]
     pub identities: Option<Vec<IdentityConfig>>,
 }
 
@@ -281,6 +283,7 @@ pub struct SensitiveDataMaskConfig {
     /// CSS selectors by host.
     pub site_selectors: Option<BTreeMap<String, Vec<String>>>,
     /// Patterns of text.
+    #[serde(default, deserialize_with = "object::optional_list")]
     pub custom_patterns: Option<Vec<MaskPattern>>,
 }
 
@@ -328,6 +331,8 @@ mod tests {
             json!({}),
             json!({"session": null, "browser": null, "integrations": null, "identities": null}),
             json!({"session": {"proxy": null, "timeout": {"max_duration": null}}, "browser": {"headless": {"active": null}}}),
+            json!({"integrations": [], "identities": [{}, {"id": null}]}),
+            json!({"browser": {"sensitive_data_mask": {"custom_patterns": [{"regex": "a"}]}}}),
             json!({"browser": {"cross_origin_support": true, "ua_override": {"x": [1]}, "extra_stealth": {"type": "a"}}}),
         ] {
             read(body.clone()).unwrap_or_else(|error| panic!("{body}: {error}"));
@@ -346,6 +351,10 @@ mod tests {
             json!({"session": {"tags": [null]}}),
             json!({"session": {"proxy": {"active": "yes"}}}),
             json!({"session": {"proxy": true}}),
+            json!({"browser": {"sensitive_data_mask": {"custom_patterns": [["a", "b"]]}}}),
+            json!({"browser": {"sensitive_data_mask": {"custom_patterns": {}}}}),
+            json!({"integrations": [null]}),
+            json!({"identities": [{}, ["id"]]}),
         ] {
             assert!(read(body.clone()).is_err(), "{body}");
         }

@@ -13,6 +13,7 @@ pub struct SessionTokensRequest {
     #[schema(example = json!(["cdp"]))]
     pub scopes: Option<Vec<String>>,
     /// How long they open anything, in seconds; the session's life when absent.
+    #[schema(minimum = 1, maximum = 316_224_000)]
     pub expires_in_seconds: Option<u64>,
 }
 

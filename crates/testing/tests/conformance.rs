@@ -1,4 +1,5 @@
-//! The official clients, unmodified, against the real program and real browsers: one test per suite of `conformance/`.
+//! The official clients, unmodified, against the real program and real browsers, and schemathesis against the real program and
+//! fake browsers: one test per suite of `conformance/`.
 //!
 //! Each suite gets a server and a demo site of its own, so none sees another's sessions. The suites are programs that
 //! know only two addresses and a key; what they print is shown when they fail.
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use roadstead_testing::demo_site::DemoSite;
+use roadstead_testing::fake_browser::{self, Behaviour};
 use roadstead_testing::program::{API_KEY, Program, ProgramOptions};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -59,19 +61,47 @@ async fn pypi_anchorbrowser_0_11_3() -> Result<()> {
     python("0.11.3").await
 }
 
+#[tokio::test]
+async fn pypi_schemathesis_with_a_key() -> Result<()> {
+    schemathesis("OpenApi.test_with_a_key").await
+}
+
+#[tokio::test]
+async fn pypi_schemathesis_without_a_key() -> Result<()> {
+    schemathesis("OpenApi.test_without_a_key").await
+}
+
+/// The server's own OpenAPI document, against fake browsers: hundreds of sessions are asked for, and no answer is about a page.
+async fn schemathesis(test: &str) -> Result<()> {
+    let mut command = in_venv(".venv-schemathesis")?;
+    command.args(["openapi/test_openapi.py", test]);
+    let dir = tempfile::tempdir()?;
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
+    let browser = fake_browser::install(dir.path(), Behaviour::Good)?;
+    let browser = browser.display();
+    let chromium = format!("[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'");
+    run(command, &format!("{FOR_A_CROWD}\n{chromium}")).await
+}
+
 async fn javascript(suite: &str) -> Result<()> {
     require_installed("node_modules")?;
     let mut command = Command::new("node");
     command.arg(format!("js/{suite}.test.mjs"));
-    run(command).await
+    run(command, "").await
 }
 
 async fn python(sdk_version: &str) -> Result<()> {
-    let venv = format!(".venv-{sdk_version}");
-    require_installed(&venv)?;
+    let mut command = in_venv(&format!(".venv-{sdk_version}"))?;
+    command.args(["-m", "unittest", "discover", "--start-directory", "python"]);
+    run(command, "").await
+}
+
+/// A virtual environment's Python, which leaves no bytecode behind.
+fn in_venv(venv: &str) -> Result<Command> {
+    require_installed(venv)?;
     let mut command = Command::new(conformance().join(venv).join("bin/python"));
-    command.args(["-B", "-m", "unittest", "discover", "--start-directory", "python"]);
-    run(command).await
+    command.arg("-B");
+    Ok(command)
 }
 
 fn conformance() -> PathBuf {
@@ -95,14 +125,23 @@ address = "127.0.0.71"
 country_code = "us"
 "#;
 
-/// Runs a suite against a server and a demo site of its own.
-async fn run(mut suite: Command) -> Result<()> {
+/// What thought-up requests need: many sessions come a minute, and many wrong keys; what they leave is no secret.
+const FOR_A_CROWD: &str = r"
+[limits]
+creates_per_minute = 0
+failed_auth_per_minute = 0
+[sessions]
+shred = false
+";
+
+/// Runs a suite against a server, with more of a configuration, and a demo site of its own.
+async fn run(mut suite: Command, config: &str) -> Result<()> {
     let dir = tempfile::tempdir()?;
     // As root, browsers run as another user, who must be able to walk to the data dir.
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
     let log = dir.path().join("server.log");
-    let options =
-        ProgramOptions { config: EXITS.to_owned(), log: Some(log.clone()), ..ProgramOptions::default() };
+    let config = format!("{EXITS}\n{config}");
+    let options = ProgramOptions { config, log: Some(log.clone()), ..ProgramOptions::default() };
     let server = Program::start(&dir.path().join("data"), &options).await?;
     let demo = DemoSite::start("127.0.0.1:0".parse()?).await?;
 

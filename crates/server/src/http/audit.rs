@@ -27,7 +27,7 @@ pub struct AuditParams {
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
     /// Older than this entry: the last page's `next_before`.
-    #[param(value_type = Option<u32>, minimum = 1)]
+    #[param(value_type = Option<u64>, minimum = 1)]
     before: Option<String>,
     /// Of this action, `profile.load` for example.
     action: Option<String>,
@@ -67,7 +67,7 @@ pub async fn read_audit(
 }
 
 fn query(caller: &Caller, params: &AuditParams) -> Result<Query> {
-    let limit = positive("limit", params.limit.as_deref())?.unwrap_or(USUAL);
+    let limit = positive("limit", params.limit.as_deref())?.map_or(USUAL, i32::unsigned_abs);
     if limit > MOST {
         return Err(Error::invalid("limit", format!("must be at most {MOST}")));
     }
@@ -85,7 +85,7 @@ fn query(caller: &Caller, params: &AuditParams) -> Result<Query> {
         profile: given(&params.profile),
         since: moment("since", params.since.as_deref())?,
         until: moment("until", params.until.as_deref())?,
-        before: positive("before", params.before.as_deref())?.map(u64::from),
+        before: positive("before", params.before.as_deref())?.map(i64::unsigned_abs),
         limit,
     })
 }

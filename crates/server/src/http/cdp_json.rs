@@ -26,9 +26,11 @@ const PROTOCOL_VERSION: &str = "1.3";
     get, path = "/json/version", tag = TAG_DEVTOOLS, params(AccessParams),
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Object),
+        (status = 400, description = "The query is malformed, or names no session where one is needed.", body = ErrorResponse),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
         (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
         (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
+        (status = 429, description = "Too many wrong keys or tokens came from the client's address.", body = ErrorResponse),
     )
 )]
 pub async fn version(
@@ -64,9 +66,11 @@ pub async fn version(
     get, path = "/json/list", tag = TAG_DEVTOOLS, params(AccessParams),
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Vec<Object>),
+        (status = 400, description = "The query is malformed, or names no session where one is needed.", body = ErrorResponse),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
         (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
         (status = 404, description = "There is no such session, or it does not run.", body = ErrorResponse),
+        (status = 429, description = "Too many wrong keys or tokens came from the client's address.", body = ErrorResponse),
     )
 )]
 pub async fn list(
@@ -97,8 +101,10 @@ pub async fn list(
     get, path = "/json/protocol", tag = TAG_DEVTOOLS, params(AccessParams),
     responses(
         (status = 200, description = "As Chromium's own endpoint.", body = Object),
+        (status = 400, description = "The query is malformed, or names no session where one is needed.", body = ErrorResponse),
         (status = 401, description = "Neither a key nor a token that opens it.", body = ErrorResponse),
         (status = 403, description = "It comes from a page of another site.", body = ErrorResponse),
+        (status = 429, description = "Too many wrong keys or tokens came from the client's address.", body = ErrorResponse),
     )
 )]
 pub async fn protocol(

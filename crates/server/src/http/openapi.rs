@@ -11,6 +11,20 @@ use super::auth::API_KEY;
 /// The security scheme's name, which the published document uses too.
 const SCHEME: &str = "api_key_header";
 
+/// What every operation behind the key can answer.
+const OF_ALL: &[(&str, &str)] = &[
+    ("400", "The request is malformed; says which field, and why."),
+    ("401", "Invalid API Key"),
+    ("429", "Too many wrong keys or tokens came from the client's address."),
+    ("500", "The server failed."),
+];
+/// What an operation with a body can answer besides.
+const OF_BODIES: &[(&str, &str)] = &[
+    ("408", "The body did not arrive in time."),
+    ("413", "The body is too large."),
+    ("415", "The body says that it is not JSON."),
+];
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -32,17 +46,14 @@ pub fn base() -> OpenApi {
     document
 }
 
-/// Says of every operation what the layer in front of all of them does: it wants a key, and everything can go wrong.
+/// Says of every operation what the layers in front of all of them do: they want a key, everything can go wrong, and so can the
+/// body of those that have one.
 pub fn demand_key(document: &mut OpenApi) {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         operation.security = Some(vec![SecurityRequirement::new::<_, _, String>(SCHEME, [])]);
+        let of_bodies = if operation.request_body.is_some() { OF_BODIES } else { &[] };
         let responses = &mut operation.responses.responses;
-        for (status, description) in [
-            ("400", "The request is malformed; says which field, and why."),
-            ("401", "Invalid API Key"),
-            ("429", "Too many wrong keys or tokens came from the client's address."),
-            ("500", "The server failed."),
-        ] {
+        for (status, description) in OF_ALL.iter().chain(of_bodies).copied() {
             responses.entry(status.to_owned()).or_insert_with(|| failure(description).into());
         }
     }

@@ -1,5 +1,6 @@
 //! What a URL says: query parameters and ids in paths, with the API's own answers when they are wrong.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Path, Query};
@@ -98,12 +99,12 @@ pub fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     })
 }
 
-/// Reads a number of at least 1.
-pub fn positive(name: &str, text: Option<&str>) -> Result<Option<u32>> {
+/// Reads a number of at least 1, and of at most what its format in the OpenAPI document holds: `int32` is an `i32`, `int64` an `i64`.
+pub fn positive<N: FromStr + PartialOrd + From<u8>>(name: &str, text: Option<&str>) -> Result<Option<N>> {
     match text {
         None | Some("") => Ok(None),
-        Some(text) => match text.parse() {
-            Ok(number) if number >= 1 => Ok(Some(number)),
+        Some(text) => match text.parse::<N>() {
+            Ok(number) if number >= N::from(1) => Ok(Some(number)),
             Ok(_) | Err(_) => Err(Error::invalid(name, "must be a whole number from 1")),
         },
     }
@@ -149,9 +150,10 @@ mod tests {
         assert!(flag("proxy", Some("maybe")).is_err());
         assert_eq!(list(Some(" a ,b,, c d")), ["a", "b", "c d"]);
         assert_eq!(list(None), Vec::<String>::new());
-        assert_eq!(positive("page", Some("3")).unwrap(), Some(3));
-        for wrong in ["0", "-1", "1.5", "x", "99999999999"] {
-            assert!(positive("page", Some(wrong)).is_err(), "{wrong}");
+        assert_eq!(positive::<i32>("page", Some("3")).unwrap(), Some(3));
+        assert_eq!(positive::<i64>("before", Some("2147483648")).unwrap(), Some(1 << 31));
+        for wrong in ["0", "-1", "1.5", "x", "2147483648"] {
+            assert!(positive::<i32>("page", Some(wrong)).is_err(), "{wrong}");
         }
     }
 }

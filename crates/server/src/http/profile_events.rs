@@ -28,6 +28,20 @@ const WAIT: Duration = Duration::from_hours(1);
 /// How often a comment is sent when there is no news, so that proxies between keep the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// One event of the stream, by the fields of its lines. It is here for the OpenAPI document.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "its fields are what the document says")]
+struct ProfileEvent {
+    /// `revision`, `status` or `deleted`.
+    #[schema(example = "status")]
+    event: String,
+    /// A JSON object.
+    data: String,
+    /// The revision's number, with a `revision`.
+    #[schema(nullable = false)]
+    id: Option<String>,
+}
+
 /// Follow a profile
 ///
 /// Server-sent events, until the client goes: `revision` when one is added (its data is the revision, its id the number),
@@ -40,7 +54,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
         ("Last-Event-ID" = Option<String>, Header, description = "The number of the last revision that is known."),
     ),
     responses(
-        (status = 200, description = "The events.", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The events.", body = ProfileEvent, content_type = "text/event-stream"),
         (status = 404, description = "Profile not found.", body = roadstead_api::ErrorResponse),
     )
 )]

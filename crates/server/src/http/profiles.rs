@@ -68,8 +68,8 @@ pub async fn list_profiles(
     get, path = "/profiles/{name}", tag = TAG_PROFILES,
     params(
         ("name" = String, Path, description = "The profile's name, percent-encoded."),
-        ("min_revision" = Option<u64>, Query, description = "Waits until the head is this revision or a later one."),
-        ("timeout" = Option<f64>, Query, description = "How long to wait, in seconds: 30 by default, at most 600."),
+        ("min_revision" = Option<u64>, Query, minimum = 1, description = "Waits until the head is this revision or a later one."),
+        ("timeout" = Option<f64>, Query, minimum = 0, maximum = 600, description = "How long to wait, in seconds: 30 by default, at most 600."),
     ),
     responses(
         (status = 200, description = "The profile.", body = Data<Profile>),
@@ -83,13 +83,13 @@ pub async fn get_profile(
     Path(name): Path<String>,
     Params(query): Params<GetProfileQuery>,
 ) -> Result<Json<Data<Profile>>, Failure> {
-    let wanted = params::positive("min_revision", query.min_revision.as_deref())?;
+    let wanted = params::positive("min_revision", query.min_revision.as_deref())?.map(i64::unsigned_abs);
     let patience = params::seconds("timeout", query.timeout.as_deref(), DEFAULT_PATIENCE, MAX_PATIENCE)?;
     let profile = match wanted {
         None => app.profiles().get(caller.project, &name).await?,
         Some(wanted) => {
             let deadline = Instant::now() + patience;
-            app.profiles().wait_for_revision(caller.project, &name, wanted.into(), deadline).await?
+            app.profiles().wait_for_revision(caller.project, &name, wanted, deadline).await?
         }
     };
     Ok(Json(Data::of(shown(profile, &app.config().egress))))

@@ -27,7 +27,7 @@ pub struct PageParams {
     #[param(value_type = Option<u32>, minimum = 1)]
     page: Option<String>,
     /// How many to a page: 10, 20 or 50.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1)]
     limit: Option<String>,
     /// `created_at`, `session_id`, `used_credits` or `api_key_name`.
     sort_by: Option<String>,
@@ -119,7 +119,7 @@ pub async fn list_live_sessions(
 }
 
 fn query(page: &PageParams, params: &FilterParams) -> Result<SessionQuery> {
-    let limit = positive("limit", page.limit.as_deref())?.unwrap_or(LIMITS[0]);
+    let limit = positive("limit", page.limit.as_deref())?.map_or(LIMITS[0], i32::unsigned_abs);
     if !LIMITS.contains(&limit) {
         return Err(Error::invalid("limit", "must be 10, 20 or 50"));
     }
@@ -128,7 +128,7 @@ fn query(page: &PageParams, params: &FilterParams) -> Result<SessionQuery> {
         sort: sort_by(page.sort_by.as_deref())?,
         order: sort_order(page.sort_order.as_deref())?,
         limit,
-        page: positive("page", page.page.as_deref())?.unwrap_or(1),
+        page: positive("page", page.page.as_deref())?.map_or(1, i32::unsigned_abs),
     })
 }
 

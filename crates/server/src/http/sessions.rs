@@ -34,6 +34,7 @@ use crate::session::access::Scope;
             ("RateLimit-Policy" = String, description = "IETF draft 8: how many a key may create in a minute."),
         )),
         (status = 404, description = "The profile does not exist, and persist is not set.", body = ErrorResponse),
+        (status = 409, description = "The profile has not reached `min_revision` in time, or another session writes it alone.", body = ErrorResponse),
         (status = 429, description = "All places are taken, and none came free in time; or the key creates too many a minute.", body = ErrorResponse, headers(
             ("Retry-After" = u64, description = "When to try again, in seconds."),
             ("RateLimit" = String, description = "IETF draft 8: what is left of the quota."),

@@ -84,7 +84,11 @@ impl Shredder {
     /// Moves a directory into the room, which may be removed at any moment since it is empty.
     fn move_in(&self, directory: &Path) -> io::Result<()> {
         for _ in 0..ROUNDS {
-            super::work_dir::make_dir(&self.room, 0o700)?;
+            match super::work_dir::make_dir(&self.room, 0o700) {
+                // It went before it had its mode.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                made => made?,
+            }
             match std::fs::rename(directory, self.room.join(Uuid::new_v4().to_string())) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     if std::fs::symlink_metadata(directory).is_err() {
@@ -406,6 +410,31 @@ mod tests {
         place.clear();
         assert_eq!(fs::read_to_string(&theirs).unwrap(), "precious");
         assert_eq!(fs::read_dir(place.outside()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_room_may_vanish_at_any_moment() {
+        let root = tempfile::tempdir().unwrap();
+        let shredder = Shredder::new(root.path(), false, TaskTracker::new());
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let moved = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    drop(fs::remove_dir(&shredder.room));
+                }
+            });
+            let move_one = |number: u32| {
+                let directory = root.path().join(format!("session-{number}"));
+                fs::create_dir(&directory)?;
+                shredder.move_in(&directory)?;
+                // The next one finds no room.
+                clear(&shredder.room, false)
+            };
+            let moved = (0..1_000).try_for_each(|number| move_one(number).map(drop));
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            moved
+        });
+        moved.unwrap();
     }
 
     #[tokio::test]

@@ -1,0 +1,126 @@
+"""Real things for random requests to meet: sessions, profiles with revisions, tokens.
+
+They are made when first asked for, with the key, also for the run that has none: what exists must refuse a stranger just as
+what does not. Requests that end or change a thing get one of their own.
+"""
+
+import itertools
+import os
+import threading
+import urllib.parse
+
+import requests
+
+#: How long a stream of events is listened to before its profile is deleted, which ends it. In seconds.
+EVENTS_LAST = 0.3
+#: What every call of the world itself may take, in seconds.
+PATIENCE = 30
+
+#: The run that has no key.
+STRANGER = "stranger"
+
+HEADLESS = {"headless": {"active": True}}
+#: Operations after which a session, or a profile, is not what it was.
+SPENDS_SESSION = {"DELETE /v1/sessions/{session_id}"}
+SPENDS_PROFILE = {"DELETE /v1/profiles/{name}", "PUT /v1/profiles/{name}", "GET /v1/profiles/{name}/events"}
+
+#: Operations that not every revision will do for.
+DELETES_REVISION = "DELETE /v1/profiles/{name}/revisions/{revision}"
+PROMOTES_REVISION = "POST /v1/profiles/{name}/revisions/{revision}/promote"
+
+
+class World:
+    """What exists on the server under test. Every name in it is made by counting, so that two runs are alike."""
+
+    def __init__(self):
+        self.url = os.environ["ROADSTEAD_URL"]
+        self.http = requests.Session()
+        self.http.headers["anchor-api-key"] = os.environ["ROADSTEAD_API_KEY"]
+        self.numbers = itertools.count(1)
+        self.session = None
+        self.profile = None
+        self.saver = None
+        self.run = os.environ["ROADSTEAD_RUN"]
+
+    def parameters_for(self, operation: str) -> dict:
+        """Returns path parameters of things that exist, for an operation such as `GET /v1/profiles/{name}`."""
+        if operation.startswith("DELETE /v1/sessions/{session_id}/tokens/"):
+            return self.token()
+        if "{session_id}" in operation:
+            return {"session_id": self.spent_session() if operation in SPENDS_SESSION else self.kept_session()}
+        if "/exits/{name}" in operation:
+            return {"name": "pier"}
+        if "{revision}" in operation:
+            return self.revision(operation)
+        if operation in SPENDS_PROFILE:
+            return {"name": self.new_profile()}
+        return {"name": self.kept_profile()} if "{name}" in operation else {}
+
+    def call(self, method: str, path: str, body=None):
+        answer = self.http.request(method, self.url + path, json=body, timeout=PATIENCE)
+        answer.raise_for_status()
+        return answer.json()["data"]
+
+    def exists(self, path: str) -> bool:
+        return self.http.get(self.url + path, timeout=PATIENCE).status_code == 200
+
+    def runs(self, session: str | None) -> bool:
+        return session is not None and self.call("GET", f"/v1/sessions/{session}")["status"] == "running"
+
+    def new_name(self) -> str:
+        return f"{self.run} {next(self.numbers)}"
+
+    def new_session(self, **browser) -> str:
+        return self.call("POST", "/v1/sessions", {"browser": HEADLESS | browser})["id"]
+
+    def end_session(self, session: str):
+        self.http.delete(f"{self.url}/v1/sessions/{session}", timeout=PATIENCE)
+
+    def spent_session(self) -> str:
+        """One that may be ended. A stranger's request must not: for those it is the one that all others are about."""
+        return self.kept_session() if self.run == STRANGER else self.new_session()
+
+    def kept_session(self) -> str:
+        """One that runs. Like all that is kept, it is made anew when it is gone: random requests try ids that they have seen
+        in answers."""
+        if not self.runs(self.session):
+            self.session = self.new_session()
+        return self.session
+
+    def new_profile(self) -> str:
+        return self.call("POST", "/v1/profiles", {"name": self.new_name()})["name"]
+
+    def kept_profile(self) -> str:
+        """A profile with a session that saves into it, and with revisions to look at, to go back to and to delete."""
+        if not self.runs(self.saver) or not self.exists(f"/v1/profiles/{self.profile}/revisions/1"):
+            if self.saver is not None:
+                self.end_session(self.saver)
+            self.profile = self.new_name()
+            self.saver = self.new_session(profile={"name": self.profile, "persist": True})
+            self.add_revision()
+            self.add_revision()
+        return self.profile
+
+    def add_revision(self):
+        self.call("POST", f"/v1/profiles/{self.profile}/checkpoint", {"session_id": self.saver})
+
+    def revision(self, operation: str) -> dict:
+        """The oldest there is; the head where only that will do; for a deletion one that is neither the head nor pinned."""
+        name = self.kept_profile()
+        if operation == DELETES_REVISION and self.run != STRANGER:
+            self.add_revision()
+            self.add_revision()
+        numbers = sorted(item["revision"] for item in self.call("GET", f"/v1/profiles/{name}/revisions")["items"])
+        return {"name": name, "revision": numbers[{DELETES_REVISION: -2, PROMOTES_REVISION: -1}.get(operation, 0)]}
+
+    def token(self) -> dict:
+        session = self.kept_session()
+        minted = self.call("POST", f"/v1/sessions/{session}/tokens", {})
+        return {"session_id": session, "token": minted["tokens"][0]["id"]}
+
+    def end_soon(self, profile: str):
+        """Ends a stream of a profile's events."""
+        delete = f"{self.url}/v1/profiles/{urllib.parse.quote(profile, safe='')}"
+        timer = threading.Timer(EVENTS_LAST, requests.delete, (delete,), {"headers": self.http.headers})
+        timer.daemon = True
+        timer.start()
