@@ -1,12 +1,15 @@
 //! Revisions with the real program and a real browser: saving while running, going back, being guarded, being the only
 //! writer, and what a restore brings and says.
 
-use std::time::Duration;
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, StatusCode};
 use roadstead_testing::cdp::Page;
+use roadstead_testing::demo_site::DemoSite;
 use roadstead_testing::ground::{Ground, create, end, session, text};
+use roadstead_testing::processes::left;
 use roadstead_testing::program::{Program, ProgramOptions, wait_until};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
@@ -182,6 +185,79 @@ async fn local_storage_and_tabs_that_were_captured_survive_the_browsers_death() 
     let restore = &shown["profile"]["restore"];
     ensure!(restore["captured"] == "checkpoint" && restore["restored"]["tabs"] == 1, "{restore}");
     program.stop().await
+}
+
+/// What a page and a page of another site find, when a browser was killed after a capture, with files that hold older and that
+/// were, or were not, written after it.
+async fn found_after_a_death(files_are_newer: bool) -> Result<Value> {
+    let ground = Ground::new().await?;
+    let other_site = DemoSite::start("127.0.0.1:0".parse()?).await?;
+    let other = format!("{}/whoami", other_site.url());
+    let program = ground.program().await?;
+    let first = create(&program, json!({"name": "p", "persist": true})).await?;
+    let mut page = open(&first).await?;
+    page.visit(&quiet(&ground)).await?;
+    page.evaluate("localStorage.login = 'older', localStorage.moved = 'in the files'").await?;
+    page.visit(&other).await?;
+    page.evaluate("localStorage.login = 'of another site'").await?;
+    end(&program, text(&first["id"])).await?;
+
+    let dying = create(&program, json!({"name": "p", "persist": true})).await?;
+    let id = text(&dying["id"]).to_owned();
+    let state = ground.data().join("work").join(&id).join("state");
+    let files = state.join("user-data/Default/Local Storage/leveldb");
+    let mut older = Vec::new();
+    for entry in fs::read_dir(&files)? {
+        let path = entry?.path();
+        older.push((path.clone(), fs::read(path)?));
+    }
+    let mut page = open(&dying).await?;
+    page.visit(&quiet(&ground)).await?;
+    page.evaluate("localStorage.login = 'captured', delete localStorage.moved").await?;
+    wait_until("the value is captured", || {
+        fs::read_to_string(state.join("portable.json")).is_ok_and(|text| text.contains("captured\"]"))
+    })
+    .await?;
+    // Neither may write another word: not the browser to its files, not the server of its end.
+    program.signal(Signal::STOP)?;
+    let browser = ground.browser_of(&id)?;
+    kill_process(browser, Signal::KILL)?;
+    let (work, group) = (ground.data().join("work"), browser.as_raw_nonzero().get());
+    wait_until("the browser is gone", || left(&work, &[group]).is_empty()).await?;
+    program.kill().await?;
+    fs::remove_dir_all(&files)?;
+    fs::create_dir(&files)?;
+    let hour = Duration::from_hours(1);
+    let written = if files_are_newer { SystemTime::now() + hour } else { SystemTime::now() - hour };
+    for (path, bytes) in older {
+        fs::write(&path, bytes)?;
+        File::options().write(true).open(&path)?.set_modified(written)?;
+    }
+
+    let program = ground.program().await?;
+    let restored = create(&program, json!({"name": "p"})).await?;
+    let mut page = open(&restored).await?;
+    page.visit(&quiet(&ground)).await?;
+    let own = page.evaluate("[localStorage.login, localStorage.moved ?? null]").await?;
+    page.visit(&other).await?;
+    let others = page.evaluate("localStorage.login").await?;
+    program.stop().await?;
+    Ok(json!([own[0], own[1], others]))
+}
+
+/// Chromium's storage service may be behind the pages, or have written for another site.
+#[tokio::test]
+async fn a_captured_value_counts_though_the_files_are_newer_and_what_only_they_hold_stays() -> Result<()> {
+    let found = found_after_a_death(true).await?;
+    ensure!(found == json!(["captured", "in the files", "of another site"]), "{found}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_capture_that_is_newer_than_the_files_stands_for_the_whole_of_its_site() -> Result<()> {
+    let found = found_after_a_death(false).await?;
+    ensure!(found == json!(["captured", null, "of another site"]), "{found}");
+    Ok(())
 }
 
 async fn tabs_come_back(save_headless: bool, open_headless: bool) -> Result<()> {

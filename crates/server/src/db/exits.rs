@@ -7,8 +7,10 @@ use roadstead_api::{ProfileId, ProfileName, ProjectId, SessionId};
 use roadstead_egress::{ExitName, Traffic};
 use sqlx::SqliteConnection;
 
+use super::audit::record;
 use super::row::to_json;
 use super::{Db, fault, row};
+use crate::audit::{Action, Actor, Entry};
 use crate::clock;
 use crate::error::{Error, Result, SESSION_UNREACHABLE};
 use crate::exits::ExitCheck;
@@ -104,7 +106,13 @@ impl Db {
 
     /// Notes that a running session goes over another way from now on. One that was reserved for a profile meanwhile is
     /// refused as by [`Db::plan_way`].
-    pub async fn change_way(&self, session: SessionId, way: &Way, address: Option<IpAddr>) -> Result<()> {
+    pub async fn change_way(
+        &self,
+        session: SessionId,
+        way: &Way,
+        address: Option<IpAddr>,
+        by: &Actor,
+    ) -> Result<()> {
         let mut tx = self.write().await?;
         let profile = running_profile(&mut tx, session).await?;
         if let Way::Exit { name, by } = way {
@@ -118,6 +126,13 @@ impl Db {
             .execute(&mut *tx)
             .await
             .map_err(fault)?;
+        let entry =
+            Entry::of(Action::SessionProxy).in_session(session).because(way.proxy_type().unwrap_or("direct"));
+        let entry = match way.exit() {
+            Some(exit) => entry.on(exit),
+            None => entry,
+        };
+        record(&mut tx, by, &entry).await?;
         tx.commit().await.map_err(fault)
     }
 

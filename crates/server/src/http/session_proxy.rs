@@ -12,7 +12,6 @@ use super::error::Failure;
 use super::params::SessionPath;
 use super::{TAG_SESSIONS, session_view};
 use crate::app::App;
-use crate::audit::{Action, Entry};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::exits::choice::{Place, Wish};
@@ -44,14 +43,8 @@ pub async fn put_session_proxy(
     JsonBody(body): JsonBody<ProxyConfig>,
 ) -> Result<Json<Data<SessionProxyChanged>>, Failure> {
     let wish = read("", Some(&body))?;
-    let record = app.sessions().change_way(caller.project, id, wish).await?;
+    let record = app.sessions().change_way(&caller, id, wish).await?;
     let proxy = session_view::proxy(&record);
-    let entry = Entry::of(Action::SessionProxy).in_session(id).because(proxy.r#type.unwrap_or("direct"));
-    let entry = match &proxy.exit {
-        Some(exit) => entry.on(exit),
-        None => entry,
-    };
-    app.db().record(&caller.actor(), &entry).await?;
     Ok(Json(Data::of(SessionProxyChanged { status: ChangeStatus::Success, session_id: id, proxy })))
 }
 

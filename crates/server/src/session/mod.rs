@@ -189,22 +189,22 @@ impl Sessions {
     /// browser goes on; its connections over the way before are cut. Returns the session's record.
     ///
     /// A caller who hangs up meanwhile changes nothing about it: the change is made, or not made, as a whole.
-    pub async fn change_way(&self, project: ProjectId, id: SessionId, wish: Wish) -> Result<SessionRecord> {
-        let handle = self.find(project, id).ok_or(SESSION_UNREACHABLE)?;
+    pub async fn change_way(&self, caller: &Caller, id: SessionId, wish: Wish) -> Result<SessionRecord> {
+        let handle = self.find(caller.project, id).ok_or(SESSION_UNREACHABLE)?;
         let running = handle.running().ok_or(SESSION_UNREACHABLE)?;
         let choice = self.0.exits.choice(&wish)?;
-        let context = Arc::clone(&self.0);
+        let (context, actor) = (Arc::clone(&self.0), caller.actor());
         let change = async move {
             let _only_one = running.way_out.begin_change().await;
             let (way, pinned) = context.db.plan_way(id, &choice).await?;
             let opened = context.exits.open(&way, wish.custom(), pinned).await?;
-            context.db.change_way(id, &way, opened.address).await?;
+            context.db.change_way(id, &way, opened.address, &actor).await?;
             running.way_out.switch(way, opened);
             Ok::<_, Error>(())
         };
         let changed = self.0.lifecycle.tracker().spawn(change.in_current_span()).await;
         changed.expect("changing a way out does not panic")?;
-        self.record(project, id).await
+        self.record(caller.project, id).await
     }
 
     /// Returns one of a project's sessions while it runs.

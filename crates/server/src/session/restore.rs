@@ -45,6 +45,8 @@ pub struct Restore<'a> {
     pub tabs_by_browser: bool,
     /// The state's directory.
     pub state_dir: PathBuf,
+    /// When its local storage had been written, before the browser opened it: see [`local_storage_written`].
+    pub local_storage_written: Option<Timestamp>,
 }
 
 /// Tells whether the browser can bring the tabs back by itself, history included: full Chromium, from files that full
@@ -70,7 +72,7 @@ impl Restore<'_> {
         note_device_bound(&mut report, &self.state_dir);
         if let Some(portable) = &self.portable {
             restore_cookies(browser.mux(), portable, &mut report).await?;
-            restore_local_storage(browser.mux(), portable, &self.state_dir, &mut report).await?;
+            restore_local_storage(browser.mux(), portable, self.local_storage_written, &mut report).await?;
             if self.tabs {
                 self.restore_tabs(browser.mux(), &portable.contents.tabs, &mut report).await?;
             }
@@ -190,15 +192,13 @@ async fn restore_cookies(
 async fn restore_local_storage(
     mux: &Mux,
     portable: &PortableState,
-    state_dir: &Path,
+    written: Option<Timestamp>,
     report: &mut RestoreReport,
 ) -> Result<(), CallError> {
     if portable.captured == CapturedWhen::Final || portable.contents.local_storage.is_empty() {
         return Ok(());
     }
-    let files_may_be_newer = last_written(&state_dir.join("user-data/Default/Local Storage/leveldb"))
-        .zip(portable.at)
-        .is_some_and(|(written, captured)| written > captured);
+    let files_may_be_newer = written.zip(portable.at).is_some_and(|(written, captured)| written > captured);
     let page = mux.open_page("about:blank", CALL_TIMEOUT).await?;
     let restored = put_local_storage(mux, &page, portable, files_may_be_newer, report).await;
     mux.close_page(&page, CALL_TIMEOUT).await?;
@@ -374,8 +374,10 @@ async fn wait_for_pages(
     Ok(pages)
 }
 
-/// When a directory's newest file was written.
-fn last_written(dir: &Path) -> Option<Timestamp> {
+/// Returns when the local storage in a state's directory was last written. Of use only before a browser has opened it, which
+/// writes files anew.
+pub fn local_storage_written(state_dir: &Path) -> Option<Timestamp> {
+    let dir = state_dir.join("user-data/Default/Local Storage/leveldb");
     let entries = std::fs::read_dir(dir).ok()?.flatten();
     let times = entries.filter_map(|entry| entry.metadata().ok()?.modified().ok());
     times.max().and_then(|time| Timestamp::try_from(time).ok())

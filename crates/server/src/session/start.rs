@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use jiff::Timestamp;
 use roadstead_api::SessionId;
 use roadstead_browser::{
     Browser, Build, Cgroups, Confinement, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId,
@@ -294,6 +295,7 @@ async fn launch<'a>(
         tabs,
         tabs_by_browser,
         state_dir: work.state(),
+        local_storage_written: state.local_storage_written,
     });
     Ok((browser, restore, state.user))
 }
@@ -301,6 +303,7 @@ async fn launch<'a>(
 /// What the files of a session hold before its browser starts.
 struct Prepared {
     portable: Option<PortableState>,
+    local_storage_written: Option<Timestamp>,
     files: u64,
     bytes: u64,
     user: SessionUser,
@@ -323,12 +326,12 @@ async fn prepare_files(context: &Arc<Context>, work: &WorkDir, admission: &Admis
         (files, bytes) = (written.files, written.bytes);
     }
     let (room, owner) = (work.clone(), user.id());
-    let portable = blocking(move || {
+    let (portable, local_storage_written) = blocking(move || {
         room.hand_over(owner)?;
-        PortableState::read(&room.state())
+        Ok((PortableState::read(&room.state())?, restore::local_storage_written(&room.state())))
     })
     .await?;
-    Ok(Prepared { portable, files, bytes, user })
+    Ok(Prepared { portable, local_storage_written, files, bytes, user })
 }
 
 async fn blocking<T: Send + 'static>(

@@ -39,7 +39,7 @@ impl Figures {
     pub const TITLES: &str = "  memory  descriptors  threads  processes  work dirs";
 
     /// Counts.
-    pub fn of(program: &Program, place: &Place) -> Result<Self> {
+    fn of(program: &Program, place: &Place) -> Result<Self> {
         let pid = program.pid()?;
         let of_process = |dir: &str| fs::read_dir(format!("/proc/{}/{dir}", pid.as_raw_nonzero()));
         // One that is closed meanwhile cannot be read.
