@@ -1,0 +1,232 @@
+//! The selected tab, and our way into it.
+//!
+//! Which tab is selected? In full Chromium a window shows one page, and the others say that they are hidden. In the headless
+//! shell, which has no tabs, every page says that it is visible, and most that they have the focus, so that the focus tells
+//! nothing. So: the newest of those that are visible, as a window that was opened last is in front. A page that does not
+//! answer is taken only where none does.
+//!
+//! [`Tabs`] keeps one CDP session for each page that was ever driven: a new one each time would leave one more isolated
+//! world in the page each time.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use roadstead_devtools::commands::PageTarget;
+use roadstead_devtools::{CallError, Mux};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use tracing::debug;
+
+use super::{CALL_TIMEOUT, NO_SUCH_SESSION, failed};
+use crate::error::{Error, Result};
+
+/// How long a page may take to tell how it looks. One that is busy for longer can still be sent elsewhere.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(1500);
+/// How long to wait for the next document when a script's own went away.
+const NEXT_DOCUMENT: Duration = Duration::from_millis(20);
+/// The name of our isolated world. One name is one world, however often it is asked for.
+const WORLD: &str = "roadstead";
+
+/// Our CDP sessions, by page.
+#[derive(Debug, Default)]
+pub struct Tabs(Mutex<HashMap<String, String>>);
+
+/// A page that is driven.
+#[derive(Clone, Debug)]
+pub struct Tab {
+    mux: Mux,
+    target: String,
+    session: String,
+    looks: Option<Looks>,
+}
+
+/// How a page looks.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct Looks {
+    visible: bool,
+    focused: bool,
+    /// The viewport, in CSS pixels, scroll bars included.
+    pub width: f64,
+    /// Its height.
+    pub height: f64,
+    /// When its document began, in milliseconds; no two documents of a tab began at once.
+    pub began: f64,
+}
+
+const LOOK: &str = "({
+    visible: document.visibilityState === 'visible', focused: document.hasFocus(),
+    width: innerWidth, height: innerHeight, began: performance.timeOrigin,
+})";
+
+impl Tabs {
+    /// Finds the selected tab. Errors: there is none; the browser is gone.
+    pub async fn selected(&self, mux: &Mux) -> Result<Tab> {
+        let pages = mux.pages(CALL_TIMEOUT).await.map_err(failed)?;
+        self.sessions().retain(|known, _| pages.iter().any(|page| page.id == *known));
+        let tabs = join_all(pages.iter().map(|page| self.open(mux, page))).await;
+        let mut tabs = tabs.into_iter().collect::<Result<Vec<_>, CallError>>().map_err(failed)?;
+        let visible =
+            |tab: &Option<Tab>| tab.as_ref().is_some_and(|tab| tab.looks.is_some_and(|looks| looks.visible));
+        let answers = |tab: &Option<Tab>| tab.as_ref().is_some_and(|tab| tab.looks.is_some());
+        let found = tabs.iter().rposition(visible).or_else(|| tabs.iter().rposition(answers));
+        let found = found.or_else(|| tabs.iter().rposition(Option::is_some));
+        found.and_then(|found| tabs.swap_remove(found)).ok_or_else(|| {
+            Error::Conflict("The session has no open page; open one over DevTools first.".to_owned())
+        })
+    }
+
+    /// Gets into a page, and looks at it. `None` when it is closed by now. Errors: the browser is gone.
+    async fn open(&self, mux: &Mux, page: &PageTarget) -> Result<Option<Tab>, CallError> {
+        let known = self.sessions().get(&page.id).cloned();
+        let session = match known {
+            Some(session) => session,
+            None => match mux.attach_to_target(&page.id, CALL_TIMEOUT).await {
+                Ok(session) => session,
+                Err(CallError::Closed) => return Err(CallError::Closed),
+                Err(error) => {
+                    debug!(%error, "a page could not be attached to");
+                    return Ok(None);
+                }
+            },
+        };
+        self.sessions().insert(page.id.clone(), session.clone());
+        let tab = Tab { mux: mux.clone(), target: page.id.clone(), session, looks: None };
+        match tab.run(LOOK, Activation::None, LOOK_TIMEOUT).await {
+            Ok(looks) => Ok(Some(Tab { looks: serde_json::from_value(looks).ok(), ..tab })),
+            Err(CallError::Closed) => Err(CallError::Closed),
+            Err(CallError::Refused(NO_SUCH_SESSION, _)) => {
+                // A client can end our session, as every other. The next time it is a new one.
+                self.sessions().remove(&page.id);
+                Ok(None)
+            }
+            Err(CallError::TimedOut | CallError::Refused(..)) => Ok(Some(tab)),
+        }
+    }
+
+    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the page takes a script for something that its user did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// It does not.
+    None,
+    /// It does: some things are only allowed to users.
+    User,
+}
+
+impl Tab {
+    /// Returns the browser's multiplexer.
+    pub fn mux(&self) -> &Mux {
+        &self.mux
+    }
+
+    /// Returns the page's target id.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Returns our CDP session in it.
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// Returns how the page looks. `None` when it did not answer.
+    pub fn looks(&self) -> Option<Looks> {
+        self.looks
+    }
+
+    /// Gives the page the focus if it has none: a new window of full Chromium gives it to nothing.
+    pub async fn take_focus(&self) -> Result<()> {
+        match self.looks {
+            Some(looks) if !looks.focused => self.input("Page.bringToFront", json!({})).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Calls a method of the page.
+    pub async fn call(&self, method: &str, params: Value, limit: Duration) -> Result<Value, CallError> {
+        self.mux.call_in(&self.session, method, params, limit).await
+    }
+
+    /// Calls a method of the page that has nothing to tell.
+    pub async fn input(&self, method: &str, params: Value) -> Result<()> {
+        self.call(method, params, CALL_TIMEOUT).await.map(drop).map_err(failed)
+    }
+
+    /// Runs a script in the isolated world, and returns its value.
+    pub async fn evaluate(&self, script: &str) -> Result<Value> {
+        self.run(script, Activation::None, CALL_TIMEOUT).await.map_err(failed)
+    }
+
+    /// Runs a script in the isolated world of the document that is there, and waits for its promise. Where the document goes
+    /// away meanwhile, it runs again in the next one, until `limit`.
+    pub async fn run(
+        &self,
+        script: &str,
+        activation: Activation,
+        limit: Duration,
+    ) -> Result<Value, CallError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.run_once(script, activation, left).await {
+                Err(CallError::Refused(code, _)) if code != NO_SUCH_SESSION && !left.is_zero() => {
+                    sleep(NEXT_DOCUMENT.min(left)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn run_once(
+        &self,
+        script: &str,
+        activation: Activation,
+        limit: Duration,
+    ) -> Result<Value, CallError> {
+        let world = json!({"frameId": self.target, "worldName": WORLD});
+        let world = self.call("Page.createIsolatedWorld", world, limit).await?;
+        let params = json!({
+            "expression": script, "contextId": world["executionContextId"], "awaitPromise": true, "returnByValue": true,
+            "userGesture": activation == Activation::User,
+        });
+        let mut answer = self.call("Runtime.evaluate", params, limit).await?;
+        match answer["exceptionDetails"].get("text") {
+            None => Ok(answer["result"]["value"].take()),
+            Some(_) => {
+                let what = &answer["exceptionDetails"]["exception"]["description"];
+                Err(CallError::Refused(
+                    0,
+                    format!("a script of ours failed: {}", what.as_str().unwrap_or_default()),
+                ))
+            }
+        }
+    }
+}
+
+impl Looks {
+    /// Checks that a point is in the viewport. `x` and `y` name the fields that it came from.
+    pub fn require_inside(&self, (x, y): (&str, &str), at: super::Point) -> Result<()> {
+        let Self { width, height, .. } = self;
+        for (field, value, size) in [(x, at.x, width), (y, at.y, height)] {
+            if !(0.0..*size).contains(&value) {
+                return Err(Error::invalid(
+                    field,
+                    format!("{value} is outside the page's viewport, which is {width} × {height}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns how a page looks, or that it does not answer.
+pub fn require_looks(tab: &Tab) -> Result<Looks> {
+    tab.looks().ok_or_else(|| failed(CallError::TimedOut))
+}
