@@ -66,7 +66,7 @@ async fn a_text_is_pasted_where_the_cursor_is(build: Build) -> Result<()> {
             "keydown field Control+C",
             "keydown field v+C",
             "paste field",
-            "input field",
+            "input field a\n你好",
             "keyup field v+C",
             "keyup field Control",
         ])

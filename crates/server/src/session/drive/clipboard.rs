@@ -12,7 +12,7 @@ use serde_json::json;
 use super::keyboard::Shortcut;
 use super::mouse::Pointer;
 use super::tab::{Activation, Tab};
-use super::{Act, CALL_TIMEOUT, failed};
+use super::{Act, CALL_TIMEOUT, failed, frames};
 use crate::error::{Error, Result};
 
 /// Returns the clipboard's text; empty when it holds none.
@@ -35,16 +35,10 @@ impl Act for Read {
     type Done = String;
 
     async fn perform(self, tab: &Tab, _pointer: &mut Pointer) -> Result<String> {
-        tab.evaluate(AWAIT_PASTE).await?;
-        let pasted = async {
-            tab.input("Input.dispatchKeyEvent", json!({"type": "rawKeyDown", "commands": ["paste"]})).await?;
-            tab.input("Input.dispatchKeyEvent", json!({"type": "keyUp"})).await
-        };
-        let pasted = pasted.await;
-        let text = tab.evaluate(TAKE_PASTE).await;
-        pasted?;
-        // Chromium tells nobody of a paste when there is nothing to be pasted.
-        Ok(text?.as_str().unwrap_or_default().to_owned())
+        let focus = frames::in_focus(tab).await?;
+        let text = read(&focus.tab).await;
+        focus.leave().await;
+        text
     }
 }
 
@@ -66,15 +60,11 @@ impl Act for Write {
 impl Act for Copy {
     type Done = String;
 
-    async fn perform(self, tab: &Tab, pointer: &mut Pointer) -> Result<String> {
-        let selected = tab.evaluate(SELECTED).await?;
-        Shortcut::of(&["Control", "C"]).perform(tab, pointer).await?;
-        let own = tab.evaluate(COPIED_ITS_OWN).await? == true;
-        match selected.as_str().filter(|_| !own) {
-            Some(text) => Ok(text.to_owned()),
-            // A frame of another site has the selection, or the page copied something of its own making.
-            None => Read.perform(tab, pointer).await,
-        }
+    async fn perform(self, tab: &Tab, _pointer: &mut Pointer) -> Result<String> {
+        let focus = frames::in_focus(tab).await?;
+        let text = copy(&focus.tab).await;
+        focus.leave().await;
+        text
     }
 }
 
@@ -83,15 +73,39 @@ impl Act for Paste {
 
     async fn perform(self, tab: &Tab, pointer: &mut Pointer) -> Result<()> {
         Write(self.0).perform(tab, pointer).await?;
-        Shortcut::of(&["Control", "V"]).perform(tab, pointer).await
+        Shortcut::of(&["Control", "V"]).press(tab).await
     }
 }
 
-/// Waits for one paste, and keeps it and its key from the page. A frame that has the focus would get the paste instead, so it
-/// gives the focus up meanwhile, and finds its cursor where it was.
+/// Reads the clipboard in the frame that has the focus.
+async fn read(tab: &Tab) -> Result<String> {
+    tab.evaluate(AWAIT_PASTE).await?;
+    let pasted = async {
+        tab.input("Input.dispatchKeyEvent", json!({"type": "rawKeyDown", "commands": ["paste"]})).await?;
+        tab.input("Input.dispatchKeyEvent", json!({"type": "keyUp"})).await
+    };
+    let pasted = pasted.await;
+    let text = tab.evaluate(TAKE_PASTE).await;
+    pasted?;
+    // Chromium tells nobody of a paste when there is nothing to be pasted.
+    Ok(text?.as_str().unwrap_or_default().to_owned())
+}
+
+/// Copies what is selected in the frame that has the focus.
+async fn copy(tab: &Tab) -> Result<String> {
+    let selected = tab.evaluate(SELECTED).await?;
+    Shortcut::of(&["Control", "C"]).press(tab).await?;
+    if tab.evaluate(COPIED_ITS_OWN).await? == true {
+        // The page copied something of its own making.
+        return read(tab).await;
+    }
+    Ok(selected.as_str().unwrap_or_default().to_owned())
+}
+
+/// Waits for one paste, and keeps it and its key from the page.
 const AWAIT_PASTE: &str = "(() => {
     globalThis.pasteWatch?.end();
-    const watch = globalThis.pasteWatch = { text: '', frame: undefined };
+    const watch = globalThis.pasteWatch = { text: '' };
     const swallow = (event) => event.stopImmediatePropagation();
     const take = (event) => {
         watch.text = event.clipboardData.getData('text/plain');
@@ -102,18 +116,11 @@ const AWAIT_PASTE: &str = "(() => {
     watch.end = () => {
         removeEventListener('paste', take, true);
         for (const kind of keys) removeEventListener(kind, swallow, true);
-        watch.frame?.focus({ preventScroll: true });
         globalThis.pasteWatch = undefined;
         return watch.text;
     };
     addEventListener('paste', take, true);
     for (const kind of keys) addEventListener(kind, swallow, true);
-    let active = document.activeElement;
-    while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
-    if (['IFRAME', 'FRAME', 'OBJECT', 'EMBED'].includes(active?.tagName?.toUpperCase())) {
-        watch.frame = active;
-        active.blur();
-    }
 })()";
 const TAKE_PASTE: &str = "globalThis.pasteWatch?.end()";
 
@@ -131,8 +138,7 @@ const SET: &str = "(text) => {
     }
 }";
 
-/// Returns the text that is selected, in a field or in the page, also in a frame of the same site; null when a frame of
-/// another site has the focus. Notes the next copy, which the page may make its own.
+/// Returns the text that is selected, in a field or in the document. Notes the next copy, which the page may make its own.
 const SELECTED: &str = "(() => {
     globalThis.copyWatch?.end();
     const watch = globalThis.copyWatch = {
@@ -145,20 +151,14 @@ const SELECTED: &str = "(() => {
         },
     };
     addEventListener('copy', watch.note, true);
-    const selected = (root, view) => {
-        const active = root.activeElement;
-        if (active?.shadowRoot) return selected(active.shadowRoot, view);
-        if (active && ['IFRAME', 'FRAME'].includes(active.tagName?.toUpperCase())) {
-            const inner = active.contentDocument;
-            return inner ? selected(inner, inner.defaultView) : null;
-        }
-        if (active && ['INPUT', 'TEXTAREA'].includes(active.tagName?.toUpperCase())) {
-            if (active.type === 'password') return '';
-            const { selectionStart: start, selectionEnd: end } = active;
-            if (start !== null && end > start) return active.value.slice(start, end);
-        }
-        return String(root.getSelection?.() ?? view.getSelection());
-    };
-    return selected(document, window);
+    let root = document;
+    while (root.activeElement?.shadowRoot) root = root.activeElement.shadowRoot;
+    const active = root.activeElement;
+    if (['INPUT', 'TEXTAREA'].includes(active?.tagName?.toUpperCase())) {
+        if (active.type === 'password') return '';
+        const { selectionStart: start, selectionEnd: end } = active;
+        if (start !== null && end > start) return active.value.slice(start, end);
+    }
+    return String(root.getSelection?.() ?? getSelection());
 })()";
 const COPIED_ITS_OWN: &str = "Boolean(globalThis.copyWatch?.end())";

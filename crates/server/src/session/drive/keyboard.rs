@@ -118,6 +118,11 @@ impl Shortcut {
         Ok(Self { keys, hold })
     }
 
+    /// Presses and releases them.
+    pub(super) async fn press(&self, tab: &Tab) -> Result<()> {
+        together(tab, &self.keys, self.hold).await
+    }
+
     /// Keys that there are, at once.
     pub(super) fn of(names: &[&str]) -> Self {
         let keys = names.iter().map(|name| keys::named(name).expect("a name from the table"));
@@ -150,7 +155,7 @@ impl Act for Shortcut {
     type Done = ();
 
     async fn perform(self, tab: &Tab, _pointer: &mut Pointer) -> Result<()> {
-        together(tab, &self.keys, self.hold).await
+        self.press(tab).await
     }
 }
 

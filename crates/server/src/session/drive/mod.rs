@@ -17,6 +17,7 @@
 
 pub mod clipboard;
 mod element;
+mod frames;
 pub mod keyboard;
 mod keys;
 pub mod mouse;

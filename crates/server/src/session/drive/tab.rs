@@ -40,6 +40,8 @@ pub struct Tab {
     mux: Mux,
     target: String,
     session: String,
+    /// Where scripts run: a CDP session, and the id of a frame in it.
+    world: (String, String),
     looks: Option<Looks>,
 }
 
@@ -93,7 +95,13 @@ impl Tabs {
             },
         };
         self.sessions().insert(page.id.clone(), session.clone());
-        let tab = Tab { mux: mux.clone(), target: page.id.clone(), session, looks: None };
+        let tab = Tab {
+            mux: mux.clone(),
+            target: page.id.clone(),
+            world: (session.clone(), page.id.clone()),
+            session,
+            looks: None,
+        };
         match tab.run(LOOK, Activation::None, LOOK_TIMEOUT).await {
             Ok(looks) => Ok(Some(Tab { looks: serde_json::from_value(looks).ok(), ..tab })),
             Err(CallError::Closed) => Err(CallError::Closed),
@@ -134,6 +142,11 @@ impl Tab {
     /// Returns our CDP session in it.
     pub fn session(&self) -> &str {
         &self.session
+    }
+
+    /// Returns the same tab, whose scripts run in a frame.
+    pub fn in_frame(&self, session: &str, frame: &str) -> Self {
+        Self { world: (session.to_owned(), frame.to_owned()), ..self.clone() }
     }
 
     /// Returns how the page looks. `None` when it did not answer.
@@ -190,13 +203,14 @@ impl Tab {
         activation: Activation,
         limit: Duration,
     ) -> Result<Value, CallError> {
-        let world = json!({"frameId": self.target, "worldName": WORLD});
-        let world = self.call("Page.createIsolatedWorld", world, limit).await?;
+        let (session, frame) = &self.world;
+        let world = json!({"frameId": frame, "worldName": WORLD});
+        let world = self.mux.call_in(session, "Page.createIsolatedWorld", world, limit).await?;
         let params = json!({
             "expression": script, "contextId": world["executionContextId"], "awaitPromise": true, "returnByValue": true,
             "userGesture": activation == Activation::User,
         });
-        let mut answer = self.call("Runtime.evaluate", params, limit).await?;
+        let mut answer = self.mux.call_in(session, "Runtime.evaluate", params, limit).await?;
         match answer["exceptionDetails"].get("text") {
             None => Ok(answer["result"]["value"].take()),
             Some(_) => {
