@@ -81,6 +81,23 @@ async fn a_browser_that_dies_ends_what_is_done_in_it(build: Build) -> Result<()>
     Ok(())
 }
 
+/// Full Chromium's page stands still behind a dialog. The headless shell closes dialogs by itself.
+#[tokio::test]
+async fn a_dialog_keeps_a_page_from_answering_and_goto_leaves_it() -> Result<()> {
+    let ground = Ground::new().await?;
+    let session = ground.on_stage(Build::Full).await?;
+    for what in ["#alert", "#button"] {
+        let (status, message) =
+            session.refused("mouse/click", json!({"selector": what, "timeout": 100})).await?;
+        ensure!(
+            status == 504 && message.starts_with("The page does not answer: it is busy, or shows a dialog."),
+            "{message}"
+        );
+    }
+    session.act("goto", json!({"url": ground.url("/stage")})).await?;
+    session.act("mouse/click", json!({"selector": "#button"})).await
+}
+
 in_both_builds!(a_session_that_is_driven_is_not_idle);
 async fn a_session_that_is_driven_is_not_idle(build: Build) -> Result<()> {
     let ground = Ground::new().await?;

@@ -2,14 +2,16 @@
 //!
 //! Which tab is selected? In full Chromium a window shows one page, and the others say that they are hidden. In the headless
 //! shell, which has no tabs, every page says that it is visible, and most that they have the focus, so that the focus tells
-//! nothing. So: the newest of those that are visible, as a window that was opened last is in front. A page that does not
-//! answer is taken only where none does.
+//! nothing. So: the newest of those that are visible, as a window that was opened last is in front. Chromium lists pages in
+//! any order; the newest is the one that we saw last for the first time, and of several that we see for the first time, the
+//! one whose document is the newest. Where no visible page answers it is the newest that does not: in full Chromium a page
+//! with a dialog is in front, and silent.
 //!
-//! [`Tabs`] keeps one CDP session for each page that was ever driven: a new one each time would leave one more isolated
-//! world in the page each time.
+//! [`Tabs`] keeps one CDP session for each page: a new one each time would leave one more isolated world in the page each
+//! time.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -30,9 +32,25 @@ const NEXT_DOCUMENT: Duration = Duration::from_millis(20);
 /// The name of our isolated world. One name is one world, however often it is asked for.
 const WORLD: &str = "roadstead";
 
-/// Our CDP sessions, by page.
+/// The pages that we know.
 #[derive(Debug, Default)]
-pub struct Tabs(Mutex<HashMap<String, String>>);
+pub struct Tabs(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By target id.
+    pages: HashMap<String, KnownPage>,
+    /// How often we have looked.
+    looks: u64,
+}
+
+#[derive(Clone, Debug)]
+struct KnownPage {
+    /// With which look it was seen first.
+    since: u64,
+    /// Our CDP session in it.
+    session: Option<String>,
+}
 
 /// A page that is driven.
 #[derive(Clone, Debug)]
@@ -67,22 +85,42 @@ impl Tabs {
     /// Finds the selected tab. Errors: there is none; the browser is gone.
     pub async fn selected(&self, mux: &Mux) -> Result<Tab> {
         let pages = mux.pages(CALL_TIMEOUT).await.map_err(failed)?;
-        self.sessions().retain(|known, _| pages.iter().any(|page| page.id == *known));
+        self.meet(&pages);
         let tabs = join_all(pages.iter().map(|page| self.open(mux, page))).await;
-        let mut tabs = tabs.into_iter().collect::<Result<Vec<_>, CallError>>().map_err(failed)?;
-        let visible =
-            |tab: &Option<Tab>| tab.as_ref().is_some_and(|tab| tab.looks.is_some_and(|looks| looks.visible));
-        let answers = |tab: &Option<Tab>| tab.as_ref().is_some_and(|tab| tab.looks.is_some());
-        let found = tabs.iter().rposition(visible).or_else(|| tabs.iter().rposition(answers));
-        let found = found.or_else(|| tabs.iter().rposition(Option::is_some));
-        found.and_then(|found| tabs.swap_remove(found)).ok_or_else(|| {
+        let tabs = tabs.into_iter().collect::<Result<Vec<_>, CallError>>().map_err(failed)?;
+        let mut tabs: Vec<Tab> = tabs.into_iter().flatten().collect();
+        self.sort_by_age(&mut tabs);
+        let visible = |tab: &Tab| tab.looks.is_some_and(|looks| looks.visible);
+        let silent = |tab: &Tab| tab.looks.is_none();
+        let found = tabs.iter().rposition(visible).or_else(|| tabs.iter().rposition(silent));
+        let found = found.or_else(|| tabs.len().checked_sub(1));
+        found.map(|found| tabs.swap_remove(found)).ok_or_else(|| {
             Error::Conflict("The session has no open page; open one over DevTools first.".to_owned())
         })
     }
 
+    /// Notes which pages there are.
+    fn meet(&self, pages: &[PageTarget]) {
+        let mut known = self.known();
+        known.looks += 1;
+        let since = known.looks;
+        known.pages.retain(|id, _| pages.iter().any(|page| page.id == *id));
+        for page in pages {
+            known.pages.entry(page.id.clone()).or_insert(KnownPage { since, session: None });
+        }
+    }
+
+    /// The newest come last.
+    fn sort_by_age(&self, tabs: &mut [Tab]) {
+        let known = self.known();
+        let since = |tab: &Tab| known.pages.get(&tab.target).map(|page| page.since);
+        let began = |tab: &Tab| tab.looks.map_or(0.0, |looks| looks.began);
+        tabs.sort_by(|a, b| since(a).cmp(&since(b)).then(began(a).total_cmp(&began(b))));
+    }
+
     /// Gets into a page, and looks at it. `None` when it is closed by now. Errors: the browser is gone.
     async fn open(&self, mux: &Mux, page: &PageTarget) -> Result<Option<Tab>, CallError> {
-        let known = self.sessions().get(&page.id).cloned();
+        let known = self.known().pages.get(&page.id).and_then(|page| page.session.clone());
         let session = match known {
             Some(session) => session,
             None => match mux.attach_to_target(&page.id, CALL_TIMEOUT).await {
@@ -94,7 +132,7 @@ impl Tabs {
                 }
             },
         };
-        self.sessions().insert(page.id.clone(), session.clone());
+        self.keep_session(&page.id, Some(session.clone()));
         let tab = Tab {
             mux: mux.clone(),
             target: page.id.clone(),
@@ -107,14 +145,20 @@ impl Tabs {
             Err(CallError::Closed) => Err(CallError::Closed),
             Err(CallError::Refused(NO_SUCH_SESSION, _)) => {
                 // A client can end our session, as every other. The next time it is a new one.
-                self.sessions().remove(&page.id);
+                self.keep_session(&page.id, None);
                 Ok(None)
             }
             Err(CallError::TimedOut | CallError::Refused(..)) => Ok(Some(tab)),
         }
     }
 
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
+    fn keep_session(&self, page: &str, session: Option<String>) {
+        if let Some(page) = self.known().pages.get_mut(page) {
+            page.session = session;
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -55,7 +55,41 @@ async fn wrong_bodies_are_400_and_name_the_field() {
         let body = if body.len() > 100 { "…" } else { &body };
         writeln!(shown, "{path} {body} → {status} {message}").unwrap();
     }
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r#"
+    goto {} → 400 missing field `url`
+    goto {"url":5} → 400 url: invalid type: integer `5`, expected a string
+    goto {"url":"example.com"} → 400 url: must be an absolute URL, https://example.com for example
+    goto {"url":"file:///etc/passwd"} → 400 url: must be an http, https, about or data URL
+    goto {"url":"http:///path"} → 400 url: must name a host, https://example.com for example
+    mouse/click {} → 400 x: give x and y, or a selector
+    mouse/click {"x":1} → 400 y: is missing beside x
+    mouse/click {"x":"1","y":1} → 400 x: invalid type: string "1", expected f64
+    mouse/click {"selector":"a","x":1,"y":1} → 400 selector: give either x and y, or a selector, not both
+    mouse/click {"button":"fourth","x":1,"y":1} → 400 button: unknown variant `fourth`, expected one of `left`, `middle`, `right`
+    mouse/click {"selector":5} → 400 selector: invalid type: integer `5`, expected a string
+    mouse/click {"selector":"a","timeout":-1} → 400 timeout: must be a number of milliseconds from 0 to 300000
+    mouse/click {"index":0.5,"selector":"a"} → 400 index: must be a whole number from 0 to 4294967295
+    mouse/doubleClick {"x":1} → 400 missing field `y`
+    mouse/down {"y":1} → 400 missing field `x`
+    mouse/up {"x":null,"y":1} → 400 x: invalid type: null, expected f64
+    mouse/move {} → 400 missing field `x`
+    drag-and-drop {"endX":1,"startX":1,"startY":1} → 400 missing field `endY`
+    scroll {"x":1,"y":1} → 400 missing field `deltaY`
+    scroll {"deltaY":1,"steps":0,"x":1,"y":1} → 400 steps: must be a whole number from 1 to 100
+    scroll {"deltaX":-100000000.0,"deltaY":1,"x":1,"y":1} → 400 deltaX: must be from -10000000 to 10000000
+    keyboard/type {} → 400 missing field `text`
+    keyboard/type {"text":["a"]} → 400 text: invalid type: sequence, expected a string
+    keyboard/type {"delay":200000,"text":"abc"} → 400 delay: a text is typed within 300 s, and this would take longer
+    keyboard/type {"delay":-5,"text":"abc"} → 400 delay: must be a number of milliseconds from 0 to 300000
+    keyboard/type … → 400 text: at most 20000 characters are typed, and it has 20001; paste it
+    keyboard/shortcut {"keys":[]} → 400 keys: must be 1 to 10 names of keys
+    keyboard/shortcut {"keys":"Control"} → 400 keys: invalid type: string "Control", expected a sequence
+    keyboard/shortcut {"keys":["Control","Hyper"]} → 400 keys[1]: there is no key "Hyper"; there are A, 7, F5, Control, Alt, Shift, Command, Enter, Up and the like
+    keyboard/shortcut {"keys":["Control","ctrl"]} → 400 keys[1]: "ctrl" is held already
+    keyboard/shortcut {"holdTime":60001,"keys":["a"]} → 400 holdTime: must be from 0 to 60000
+    clipboard {"text":null} → 400 text: invalid type: null, expected a string
+    paste {} → 400 missing field `text`
+    "#);
 }
 
 /// Every operation, with a body that is right.
