@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use roadstead_testing::cdp::Page;
 use serde_json::json;
 
 use crate::ground::{Build, Ground};
@@ -44,6 +45,29 @@ async fn typing_needs_no_click_where_something_has_the_focus(build: Build) -> Re
     session.act("keyboard/type", json!({"text": "slow", "delay": 50})).await?;
     ensure!(began.elapsed().as_millis() >= 150);
     ensure!(session.page.evaluate("document.querySelector('#field').value").await? == "slow");
+    Ok(())
+}
+
+in_both_builds!(texts_come_one_after_the_other_whole_also_when_their_caller_hangs_up);
+async fn texts_come_one_after_the_other_whole_also_when_their_caller_hangs_up(build: Build) -> Result<()> {
+    let ground = Ground::new().await?;
+    let mut session = ground.on_stage(build).await?;
+    session.page.evaluate("document.querySelector('#field').focus()").await?;
+    let value = "document.querySelector('#field').value";
+    let mut watch = Page::open(&session.cdp_url).await?;
+    let begun = format!("{value}.startsWith('F')");
+    tokio::select! {
+        typed = session.act("keyboard/type", json!({"text": "FIRST", "delay": 50})) => typed?,
+        begun = watch.wait_for(&begun) => begun?,
+    }
+    tokio::try_join!(
+        session.act("keyboard/type", json!({"text": "2222", "delay": 5})),
+        session.act("keyboard/type", json!({"text": "3333", "delay": 5})),
+    )?;
+    let typed = watch.evaluate(value).await?;
+    ensure!(["FIRST22223333", "FIRST33332222"].map(|text| json!(text)).contains(&typed), "{typed}");
+    let held = "happened.filter((what) => what.startsWith('keydown')).length - happened.filter((what) => what.startsWith('keyup')).length";
+    ensure!(session.page.evaluate(held).await? == 0, "no key is left pressed");
     Ok(())
 }
 

@@ -10,7 +10,7 @@
 use serde_json::json;
 
 use super::keyboard::Shortcut;
-use super::mouse::Pointer;
+use super::pointer::Pointer;
 use super::tab::{Activation, Tab};
 use super::{Act, CALL_TIMEOUT, failed, frames};
 use crate::error::{Error, Result};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::failed;
 use super::mouse::Point;
@@ -50,9 +51,13 @@ enum Unseen {
 /// Errors: a selector that is none, and an element that does not come; both say what was looked for.
 pub async fn find(tab: &Tab, wanted: &Wanted) -> Result<Point> {
     let Wanted { selector, index, timeout } = wanted;
-    let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-    let script = format!("({SCRIPT})({})", json!([selector, index, millis]));
-    let answer = tab.run(&script, Activation::None, *timeout + GRACE).await.map_err(failed)?;
+    let millis = timeout.as_millis();
+    let deadline = Instant::now() + *timeout;
+    let script = || {
+        let left = deadline.saturating_duration_since(Instant::now()).as_secs_f64() * 1000.0;
+        format!("({SCRIPT})({})", json!([selector, index, left]))
+    };
+    let answer = tab.run_each(script, Activation::None, *timeout + GRACE).await.map_err(failed)?;
     let found = serde_json::from_value(answer)
         .map_err(|error| Error::internal("The page's answer about an element was not understood.", error))?;
     let why = match found {

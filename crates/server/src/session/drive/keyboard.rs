@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::keys::{self, Key, SHIFT};
-use super::mouse::Pointer;
+use super::pointer::Pointer;
 use super::tab::Tab;
-use super::{Act, pause};
+use super::{Act, CALL_TIMEOUT, failed, pause};
 use crate::error::{Error, Result};
 
 /// The longest text that is typed, in characters. A keystroke takes one to two milliseconds.
@@ -22,6 +22,9 @@ const MAX_TYPING: Duration = Duration::from_mins(5);
 const MAX_KEYS: usize = 10;
 /// The longest time that keys are held.
 const MAX_HOLD: Duration = Duration::from_mins(1);
+
+/// How long a page that has not answered may take to take the release of a key.
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// A text, in keystrokes.
 #[derive(Debug)]
@@ -70,7 +73,7 @@ impl Type {
             match (stroke(character), strokes.last_mut()) {
                 // With no pause between them they may as well come at once.
                 (Stroke::Insert(more), Some(Stroke::Insert(before))) if delay.is_zero() => {
-                    before.push_str(&more)
+                    before.push_str(&more);
                 }
                 (stroke, _) => strokes.push(stroke),
             }
@@ -161,13 +164,13 @@ impl Act for Shortcut {
 
 /// Presses keys in their order, holds them, and releases them in the reverse order, those too that were not taken in time.
 async fn together(tab: &Tab, keys: &[impl AsRef<Key>], hold: Duration) -> Result<()> {
-    let mut held = 0;
+    let mut modifiers = 0;
     let mut pressed = Vec::new();
     let mut outcome = Ok(());
     for key in keys.iter().map(AsRef::as_ref) {
-        held |= key.modifier;
+        modifiers |= key.modifier;
         pressed.push(key);
-        outcome = tab.input("Input.dispatchKeyEvent", down(key, held)).await;
+        outcome = tab.input("Input.dispatchKeyEvent", down(key, modifiers)).await;
         if outcome.is_err() {
             break;
         }
@@ -176,9 +179,11 @@ async fn together(tab: &Tab, keys: &[impl AsRef<Key>], hold: Duration) -> Result
         outcome = pause(tab.mux(), hold).await;
     }
     for key in pressed.into_iter().rev() {
-        held &= !key.modifier;
-        let released = tab.input("Input.dispatchKeyEvent", event("keyUp", key, held)).await;
-        outcome = outcome.and(released);
+        modifiers &= !key.modifier;
+        // A page that does not answer gets the rest all the same, and is not waited for.
+        let limit = if outcome.is_ok() { CALL_TIMEOUT } else { RELEASE_TIMEOUT };
+        let released = tab.call("Input.dispatchKeyEvent", event("keyUp", key, modifiers), limit).await;
+        outcome = outcome.and(released.map(drop).map_err(failed));
     }
     outcome
 }

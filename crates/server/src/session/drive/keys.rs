@@ -13,7 +13,7 @@ pub const SHIFT: u8 = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// `KeyboardEvent.key` without Shift.
-    pub key: String,
+    pub plain: String,
     /// `KeyboardEvent.key` with Shift.
     pub shifted: String,
     /// `KeyboardEvent.code`.
@@ -54,8 +54,11 @@ const CHARACTERS: [(char, char, &str, u32); 22] = [
     ('\'', '"', "Quote", 222),
 ];
 
-/// Keys by their names, without regard to case: `key`, `code`, virtual code, text, location, modifier.
-const NAMED: [(&[&str], &str, &str, u32, &str, u8, u8); 24] = [
+/// Names, without regard to case; `key`, `code`, virtual code, text, location, modifier.
+type Named = (&'static [&'static str], &'static str, &'static str, u32, &'static str, u8, u8);
+
+/// Keys that type nothing, or not what they are called.
+const NAMED: [Named; 24] = [
     (&["control", "ctrl"], "Control", "ControlLeft", 17, "", 1, CONTROL),
     (&["alt", "option"], "Alt", "AltLeft", 18, "", 1, ALT),
     (&["shift"], "Shift", "ShiftLeft", 16, "", 1, SHIFT),
@@ -114,7 +117,7 @@ pub fn named(name: &str) -> Option<Key> {
     {
         let name = format!("F{number}");
         return Some(Key {
-            key: name.clone(),
+            plain: name.clone(),
             shifted: name.clone(),
             code: name,
             virtual_code: 111 + number,
@@ -126,7 +129,7 @@ pub fn named(name: &str) -> Option<Key> {
     let (_, key, code, virtual_code, text, location, modifier) =
         *NAMED.iter().find(|(names, ..)| names.contains(&lower.as_str()))?;
     Some(Key {
-        key: key.to_owned(),
+        plain: key.to_owned(),
         shifted: key.to_owned(),
         code: code.to_owned(),
         virtual_code,
@@ -143,7 +146,7 @@ fn letter(character: char) -> Key {
 
 fn character_key(plain: char, shifted: char, code: &str, virtual_code: u32) -> Key {
     Key {
-        key: plain.to_string(),
+        plain: plain.to_string(),
         shifted: shifted.to_string(),
         code: code.to_owned(),
         virtual_code,
@@ -162,7 +165,7 @@ impl AsRef<Self> for Key {
 impl Key {
     /// Returns `KeyboardEvent.key` while `modifiers` are held.
     pub fn key_with(&self, modifiers: u8) -> &str {
-        if modifiers & SHIFT == 0 { &self.key } else { &self.shifted }
+        if modifiers & SHIFT == 0 { &self.plain } else { &self.shifted }
     }
 
     /// Returns what it types while `modifiers` are held. With Control, Alt or Meta it types nothing.

@@ -12,8 +12,8 @@
 //!   Scripts run in an isolated world, which sees the page's elements and none of its variables.
 //! - Each call has a time limit of its own, and all calls end at once when the browser does.
 //!
-//! [`navigate`], [`mouse`], [`keyboard`] (with its table of [`keys`]) and [`clipboard`] are what can be done; [`element`]
-//! finds what a selector means. What is not here: HTTP, and the rules of who may drive.
+//! [`navigate`], [`screen`], [`mouse`], [`keyboard`] (with its table of [`keys`]) and [`clipboard`] are what can be done; [`element`]
+//! finds what a selector means, and [`frames`] where the focus is. What is not here: HTTP, and the rules of who may drive.
 
 pub mod clipboard;
 mod element;
@@ -22,6 +22,7 @@ pub mod keyboard;
 mod keys;
 pub mod mouse;
 mod navigate;
+mod pointer;
 mod screen;
 mod tab;
 
@@ -34,7 +35,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 pub use self::element::Wanted;
 pub use self::mouse::{Button, Place, Point};
 
-use self::mouse::Pointer;
+use self::pointer::Pointer;
 use self::tab::{Tab, Tabs};
 use crate::error::{Error, Result, SESSION_UNREACHABLE};
 

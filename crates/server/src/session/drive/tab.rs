@@ -229,10 +229,20 @@ impl Tab {
         activation: Activation,
         limit: Duration,
     ) -> Result<Value, CallError> {
+        self.run_each(|| script.to_owned(), activation, limit).await
+    }
+
+    /// The same with a script that differs from document to document.
+    pub async fn run_each(
+        &self,
+        script: impl Fn() -> String,
+        activation: Activation,
+        limit: Duration,
+    ) -> Result<Value, CallError> {
         let deadline = Instant::now() + limit;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.run_once(script, activation, left).await {
+            match self.run_once(&script(), activation, left).await {
                 Err(CallError::Refused(code, _)) if code != NO_SUCH_SESSION && !left.is_zero() => {
                     sleep(NEXT_DOCUMENT.min(left)).await;
                 }
