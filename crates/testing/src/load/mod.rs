@@ -29,7 +29,7 @@ use crate::place::Place;
 use crate::program::{Program, ProgramOptions};
 
 /// By how much more memory the server may hold after the load, in bytes: what an allocator keeps for itself.
-const MEMORY_SLACK: u64 = 16 << 20;
+const MEMORY_SLACK: u64 = 32 << 20;
 /// Nothing here is about how often sessions may be created or keys be wrong.
 const CONFIG: &str = "[limits]\ncreates_per_minute = 0\nfailed_auth_per_minute = 0";
 
@@ -82,7 +82,7 @@ impl Load {
         self.spell(&program, &[&first], self.warm_up / 2, 0).await?;
         end(&program, text(&first["id"])).await?;
         place.require_no_files().await?;
-        let idle = Figures::of(&program, &place)?;
+        let idle = Figures::steady(&program, &place).await?;
 
         // One by one, over the one connection that is always there.
         let mut sessions = Vec::new();
