@@ -1,6 +1,7 @@
 //! The wire: request and response types, ids and names of the HTTP API, with their serde and OpenAPI derives. No I/O.
 
 pub mod audit;
+pub mod drive;
 pub mod envelope;
 pub mod exit;
 pub mod ids;
@@ -14,6 +15,10 @@ pub mod session_create;
 pub mod session_token;
 
 pub use audit::{AuditEntry, AuditKey, AuditPage};
+pub use drive::{
+    ButtonRequest, ClickRequest, ClipboardRequest, ClipboardText, Copied, DragRequest, Driven, GotoRequest,
+    MouseButton, MoveRequest, PasteRequest, ScrollRequest, ShortcutRequest, TypeRequest,
+};
 pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
 pub use exit::{Exit, ExitCheck};
 pub use ids::{ApiKeyId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};

@@ -63,6 +63,7 @@ pub use host::{Destination, Host, InvalidHost};
 pub use limits::Limits;
 pub use listener::Listener;
 pub use network::{Network, SystemNetwork};
+pub use page::MARK as FAILURE_MARK;
 pub use policy::{Deny, InvalidDeny, Policy, PortRange, Refusal, Rule};
 pub use route::Route;
 pub use stream::{Io, Stream};

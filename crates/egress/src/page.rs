@@ -16,6 +16,9 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; style-
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:15vh auto;padding:0 1em;color:#222;background:#fff}\
 h1{font-size:1.3em}small{color:#666}@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}small{color:#999}}";
 
+/// The `<meta>` that tells our pages from a site's. Its content is the type of the error (RFC 9209, section 2.3).
+pub const MARK: &str = "roadstead-failure";
+
 /// Answers a request that failed.
 pub(crate) fn answer(failure: &Failure) -> Response<Answer> {
     let mut response = Response::new(Answer::page(page(failure)));
@@ -50,8 +53,9 @@ fn page(failure: &Failure) -> String {
     let status = failure.status();
     let title = status.canonical_reason().unwrap_or("Failed");
     let mut page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><style>{STYLE}</style>\
-         <h1>{title}</h1><p>"
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"{MARK}\" content=\"{}\">\
+         <title>{title}</title><style>{STYLE}</style><h1>{title}</h1><p>",
+        failure.proxy_error()
     );
     escape(&mut page, &failure.to_string());
     page.push_str("</p>");

@@ -55,6 +55,9 @@ pub enum Error {
     /// A way out to the network does not work, or is not what it should be; says which and why.
     #[error("{0}")]
     WayOutFailed(String),
+    /// A site did not answer with a page; has the net error.
+    #[error("{0}")]
+    SiteFailed(String),
     /// A browser or the vault did not do in time what it was asked to.
     #[error("{0}")]
     Timeout(String),

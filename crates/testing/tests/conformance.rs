@@ -37,6 +37,11 @@ async fn npm_anchorbrowser_login() -> Result<()> {
 }
 
 #[tokio::test]
+async fn npm_anchorbrowser_driving() -> Result<()> {
+    javascript("anchorbrowser-driving").await
+}
+
+#[tokio::test]
 async fn npm_playwright_core() -> Result<()> {
     javascript("playwright").await
 }

@@ -58,7 +58,7 @@ impl From<Error> for Failure {
             Error::TooManySessions { limit, retry_after } => too_many(message, limit, retry_after),
             Error::TooOften { quota, retry_after, .. } => too_often(message, quota, retry_after),
             Error::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
-            Error::WayOutFailed(_) => Self::new(StatusCode::BAD_GATEWAY, message),
+            Error::WayOutFailed(_) | Error::SiteFailed(_) => Self::new(StatusCode::BAD_GATEWAY, message),
             Error::Timeout(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, message),
             Error::WaitedInVain(_) => Self::new(StatusCode::REQUEST_TIMEOUT, message),
             Error::Internal { source, .. } => {
@@ -148,6 +148,7 @@ mod tests {
             (Error::NotImplemented(String::new()), 501),
             (Error::Unavailable(String::new()), 503),
             (Error::WayOutFailed(String::new()), 502),
+            (Error::SiteFailed(String::new()), 502),
             (Error::Timeout(String::new()), 504),
             (Error::WaitedInVain(String::new()), 408),
             (Error::TooLarge(String::new()), 413),

@@ -31,6 +31,8 @@ mod rate_limit;
 mod relay;
 mod revisions;
 mod save_failed;
+mod session_drive;
+mod session_input;
 mod session_list;
 mod session_profile;
 mod session_proxy;
@@ -56,6 +58,7 @@ use crate::app::App;
 
 /// The OpenAPI tags.
 const TAG_SESSIONS: &str = "Browser Sessions";
+const TAG_DRIVING: &str = "OS Level Control";
 const TAG_PROFILES: &str = "Profiles";
 const TAG_EXITS: &str = "Exits";
 const TAG_SYSTEM: &str = "System";
@@ -117,6 +120,7 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         ))
         .routes(routes!(session_tokens::create_session_tokens))
         .routes(routes!(session_tokens::delete_session_token))
+        .merge(driving())
         .routes(routes!(profiles::create_profile, profiles::list_profiles))
         .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
         .routes(routes!(profile_events::follow_profile))
@@ -133,6 +137,25 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .layer(from_fn_with_state(app.clone(), auth::require_key));
     openapi::demand_key(v1.get_openapi_mut());
     v1
+}
+
+/// Driving a session's browser without DevTools.
+fn driving() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(session_drive::goto))
+        .routes(routes!(session_drive::screenshot))
+        .routes(routes!(session_drive::get_clipboard, session_drive::set_clipboard))
+        .routes(routes!(session_drive::copy))
+        .routes(routes!(session_drive::paste))
+        .routes(routes!(session_input::click))
+        .routes(routes!(session_input::double_click))
+        .routes(routes!(session_input::press))
+        .routes(routes!(session_input::release))
+        .routes(routes!(session_input::move_mouse))
+        .routes(routes!(session_input::drag_and_drop))
+        .routes(routes!(session_input::scroll))
+        .routes(routes!(session_input::type_text))
+        .routes(routes!(session_input::shortcut))
 }
 
 /// DevTools: WebSockets, and the addresses that other clients look for them under.

@@ -16,6 +16,9 @@ use utoipa::IntoParams;
 use super::error::Failure;
 use crate::error::{Error, PROFILE_NOT_FOUND, REVISION_NOT_FOUND, Result, SESSION_NOT_FOUND};
 
+/// Where a page may be sent. `file:` would show it the server's own disk, `chrome:` the browser's switches.
+const SCHEMES: [&str; 4] = ["http", "https", "about", "data"];
+
 /// The query's parameters.
 #[derive(Debug)]
 pub struct Params<T>(pub T);
@@ -62,6 +65,27 @@ impl<S: Send + Sync> FromRequestParts<S> for RevisionPath {
         let Path((name, revision)) = path.map_err(|_| PROFILE_NOT_FOUND)?;
         Ok(Self { name, revision: revision.parse().map_err(|_| REVISION_NOT_FOUND)? })
     }
+}
+
+/// Reads the absolute URL of a page.
+pub fn page_url(field: &str, url: &str) -> Result<String> {
+    let url = url.trim();
+    let (scheme, rest) = url
+        .split_once(':')
+        .ok_or_else(|| Error::invalid(field, "must be an absolute URL, https://example.com for example"))?;
+    let scheme = scheme.to_ascii_lowercase();
+    if !SCHEMES.contains(&scheme.as_str()) {
+        return Err(Error::invalid(field, "must be an http, https, about or data URL"));
+    }
+    let has_host =
+        rest.strip_prefix("//").is_some_and(|rest| !rest.starts_with(['/', '?', '#']) && !rest.is_empty());
+    if scheme.starts_with("http") && !has_host {
+        return Err(Error::invalid(field, "must name a host, https://example.com for example"));
+    }
+    if url.chars().any(char::is_control) {
+        return Err(Error::invalid(field, "must not contain control characters"));
+    }
+    Ok(url.to_owned())
 }
 
 /// Reads a session's id.

@@ -12,6 +12,7 @@ use roadstead_api::session_create::{
 use serde_json::Value;
 
 use super::body::typed;
+use super::params::page_url;
 use super::{session_profile, session_proxy};
 use crate::error::{Error, Result};
 use crate::exits::choice::Wish;
@@ -21,8 +22,6 @@ use crate::session::request::{BrowserRequest, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_
 const MAX_SIDE: i64 = 16_384;
 /// A limit beyond this is none: it keeps moments in range, and nobody will be there to see it.
 const FOREVER: Duration = Duration::from_hours(24 * 365 * 100);
-/// Where a first page may go. `file:` would show it the server's own disk, `chrome:` the browser's switches.
-const SCHEMES: [&str; 4] = ["http", "https", "about", "data"];
 
 /// Reads a body into a request.
 pub fn read(body: Value) -> Result<SessionRequest> {
@@ -115,26 +114,8 @@ fn refuse_unimplemented(
 }
 
 fn initial_url(url: Option<&str>) -> Result<Option<String>> {
-    const FIELD: &str = "session.initial_url";
-    let Some(url) = url.map(str::trim).filter(|url| !url.is_empty()) else {
-        return Ok(None);
-    };
-    let (scheme, rest) = url
-        .split_once(':')
-        .ok_or_else(|| Error::invalid(FIELD, "must be an absolute URL, https://example.com for example"))?;
-    let scheme = scheme.to_ascii_lowercase();
-    if !SCHEMES.contains(&scheme.as_str()) {
-        return Err(Error::invalid(FIELD, "must be an http, https, about or data URL"));
-    }
-    let has_host =
-        rest.strip_prefix("//").is_some_and(|rest| !rest.starts_with(['/', '?', '#']) && !rest.is_empty());
-    if scheme.starts_with("http") && !has_host {
-        return Err(Error::invalid(FIELD, "must name a host, https://example.com for example"));
-    }
-    if url.chars().any(char::is_control) {
-        return Err(Error::invalid(FIELD, "must not contain control characters"));
-    }
-    Ok(Some(url.to_owned()))
+    let url = url.map(str::trim).filter(|url| !url.is_empty());
+    url.map(|url| page_url("session.initial_url", url)).transpose()
 }
 
 /// Reads a limit in minutes; `None` is no limit. SDKs send 0 in full bodies, where it can only mean the default.

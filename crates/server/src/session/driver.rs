@@ -215,7 +215,7 @@ impl Driver {
     /// Waits for the first reason to end, capturing meanwhile, and obeying.
     async fn watch(&mut self, live: &mut Live) -> EndReason {
         let mux = live.browser.mux().clone();
-        let mut clients = mux.clients();
+        let (mut clients, mut drivers) = (mux.clients(), self.handle.drivers());
         let mut idle_since = Some(Instant::now());
         let mut captures = interval(CAPTURE_EVERY);
         captures.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -232,7 +232,13 @@ impl Driver {
                 () = until(idle_at) => return EndReason::Idle,
                 changed = clients.changed() => {
                     let nobody = changed.is_err() || *clients.borrow_and_update() == 0;
+                    let nobody = nobody && *drivers.borrow() == 0;
                     idle_since = nobody.then(|| idle_since.unwrap_or_else(Instant::now));
+                }
+                _ = drivers.changed() => {
+                    let nobody = *drivers.borrow_and_update() == 0 && *clients.borrow() == 0;
+                    // Also where somebody came and went before we looked: it is idle from now on.
+                    idle_since = nobody.then(Instant::now);
                 }
                 command = next(&mut self.commands) => self.obey(command, live).await,
                 _ = captures.tick() => self.capture_if_changed(&live.browser).await,

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
+use super::drive::{Act, Controls};
 use super::record::EndReason;
 use super::way_out::WayOut;
 use crate::audit::Actor;
@@ -75,6 +76,26 @@ struct Shared {
     ended_by: OnceLock<Actor>,
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<SessionState>,
+    controls: Controls,
+    /// How many callers drive the browser right now.
+    drivers: watch::Sender<usize>,
+}
+
+/// Somebody who drives a session's browser, until dropped. The session is not idle meanwhile.
+#[derive(Debug)]
+pub struct AtTheWheel(watch::Sender<usize>);
+
+impl AtTheWheel {
+    fn take(drivers: &watch::Sender<usize>) -> Self {
+        drivers.send_modify(|count| *count += 1);
+        Self(drivers.clone())
+    }
+}
+
+impl Drop for AtTheWheel {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// One client's way into a session's browser. Dropping both ends detaches it, and may start the idle timer.
@@ -113,6 +134,8 @@ impl SessionHandle {
             ended_by: OnceLock::new(),
             commands,
             state,
+            controls: Controls::default(),
+            drivers: watch::Sender::new(0),
         }))
     }
 
@@ -173,6 +196,41 @@ impl SessionHandle {
             .map_err(|_| Error::Timeout("The browser did not list its pages in time.".to_owned()))?;
         serde_json::from_value(answer["targetInfos"].clone())
             .map_err(|error| Error::internal("The browser's list of pages was not understood.", error))
+    }
+
+    /// Waits until the mouse and the keyboard are free, and acts with them in the selected tab. Once it has begun, it is to be
+    /// brought to its end: whoever waits for it may hang up before, and must not after.
+    pub(super) async fn begin_act<A: Act>(
+        &self,
+        act: A,
+    ) -> Result<impl Future<Output = Result<A::Done>> + Send + use<A>> {
+        let wheel = AtTheWheel::take(&self.0.drivers);
+        let hands = self.0.controls.hands().await;
+        let mux = self.running().ok_or(SESSION_UNREACHABLE)?.mux;
+        let this = self.clone();
+        Ok(async move {
+            let _wheel = wheel;
+            this.0.controls.perform(&mux, hands, act).await
+        })
+    }
+
+    /// Sends the selected tab to a URL, and waits until it is loaded.
+    pub async fn goto(&self, url: &str) -> Result<()> {
+        let _wheel = AtTheWheel::take(&self.0.drivers);
+        let Running { mux, way_out, .. } = self.running().ok_or(SESSION_UNREACHABLE)?;
+        self.0.controls.goto(&mux, url, || way_out.traffic().last_problem).await
+    }
+
+    /// Returns a picture of the selected tab, as PNG.
+    pub async fn screenshot(&self) -> Result<Vec<u8>> {
+        let _wheel = AtTheWheel::take(&self.0.drivers);
+        let mux = self.running().ok_or(SESSION_UNREACHABLE)?.mux;
+        self.0.controls.screenshot(&mux).await
+    }
+
+    /// Watches how many callers drive the browser.
+    pub(super) fn drivers(&self) -> watch::Receiver<usize> {
+        self.0.drivers.subscribe()
     }
 
     /// Waits until the session stops to run: its connections are to be closed. Returns why.

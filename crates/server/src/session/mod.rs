@@ -14,13 +14,14 @@
 //!
 //! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
 //! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
-//! out to the network ([`way_out`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! out to the network ([`way_out`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
 pub mod access;
 mod admission;
 mod capture;
 mod checkpoint;
+pub mod drive;
 mod driver;
 mod finish;
 mod handle;
@@ -52,6 +53,7 @@ pub use self::work_dir::WorkRoot;
 
 use self::access::{Access, Scope};
 use self::admission::Places;
+use self::drive::Act;
 use self::driver::Driver;
 use self::query::{SessionFilter, SessionPage, SessionQuery};
 use self::record::SessionRecord;
@@ -223,6 +225,26 @@ impl Sessions {
             .get(&id)
             .filter(|handle| handle.access().opens(token, wanted) && handle.running().is_some())
             .cloned()
+    }
+
+    /// Finds one of a project's sessions to drive its browser.
+    ///
+    /// Errors: there is none; or it does not run, and why.
+    pub async fn require_running(&self, project: ProjectId, id: SessionId) -> Result<SessionHandle> {
+        if let Some(handle) = self.find(project, id) {
+            return Ok(handle);
+        }
+        let record = self.0.db.session(project, id).await?;
+        let reason = record.reason.map(|reason| format!(" ({})", reason.as_str())).unwrap_or_default();
+        Err(Error::Conflict(format!("The session does not run: it is {}{reason}.", record.status.as_str())))
+    }
+
+    /// Does something with the mouse, the keyboard or the clipboard of a running session. A caller who hangs up while it
+    /// is done does not stop it half-way.
+    pub async fn act<A: Act>(&self, project: ProjectId, id: SessionId, act: A) -> Result<A::Done> {
+        let begun = self.require_running(project, id).await?.begin_act(act).await?;
+        let done = self.0.lifecycle.tracker().spawn(begun.in_current_span()).await;
+        done.expect("driving a browser does not panic")
     }
 
     /// Ends one of a project's sessions, waits for its saves, and returns its record. One that is over is just returned.

@@ -1,6 +1,7 @@
 //! `/v1/sessions`.
 
 mod create;
+mod drive;
 mod end;
 mod list;
 mod show;
