@@ -14,6 +14,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
+from support import driving
 from support.world import STRANGER, World
 
 #: The longest that a request may ask the server to wait for a revision, in seconds.
@@ -39,11 +40,14 @@ DELIBERATE = {
         "POST /v1/profiles",
         "PUT /v1/profiles/{name}",
     },
-    # A proxy that was thought up cannot be reached; a session without the way out that it asks for does not start.
-    502: {"POST /v1/sessions", "PUT /v1/sessions/{session_id}/proxy"},
+    # A proxy or a page that was thought up cannot be reached; a session without the way out that it asks for does not start.
+    502: {"POST /v1/sessions", "PUT /v1/sessions/{session_id}/proxy", "POST /v1/sessions/{session_id}/goto"},
     # The one exit that can be reserved is taken.
     503: {"POST /v1/sessions", "PUT /v1/sessions/{session_id}/proxy", "POST /v1/profiles", "PUT /v1/profiles/{name}"},
 }
+
+#: The tag of operations that drive a browser.
+DRIVING = os.environ["ROADSTEAD_DRIVING_TAG"]
 
 world = World()
 journal = collections.defaultdict(collections.Counter)
@@ -66,6 +70,8 @@ def before_call(context, case, kwargs):
     if operation.endswith("/events") and case.method == "GET":
         # Names that were thought up may exist too: random profiles have been made.
         world.end_soon(str(case.path_parameters["name"]))
+    if case.operation.tags == [DRIVING] and isinstance(case.body, dict):
+        case.body = driving.hurry(case.body)
     if case.query and "min_revision" in case.query:
         case.query = case.query | {"timeout": shortened(case.query.get("timeout", LONGEST_WAIT))}
 
@@ -76,6 +82,8 @@ def name_what_exists(case, operation):
         case.path_parameters = case.path_parameters | world.parameters_for(operation)
     if operation.endswith("/checkpoint") and could_be_right(case, ParameterLocation.BODY):
         case.body = case.body | {"session_id": world.saver}
+    if case.operation.tags == [DRIVING] and isinstance(case.body, dict) and could_be_right(case, ParameterLocation.BODY):
+        case.body = driving.made_possible(operation, case.body)
     if operation == "GET /json/list" and could_be_right(case, ParameterLocation.QUERY):
         case.query = {"sessionId": world.kept_session()}
 

@@ -1,6 +1,7 @@
 """schemathesis against our own `/openapi.json`: the document promises nothing that the server does not keep.
 
-Once with a key, once with none. Every operation is called with what the document allows and with what it does not, with ids
+Once with a key, once with none, and once with a key and real browsers, for the operations that drive one. Every operation is
+called with what the document allows and with what it does not, with ids
 that exist and with ids that do not; the same requests in every run.
 """
 
@@ -32,6 +33,8 @@ CHECKS = [
     "what_is_wrong_is_refused",
     "refusals_have_the_envelope",
 ]
+#: The tag of the operations that drive a browser, which a fake one cannot answer.
+DRIVING = "OS Level Control"
 #: What anybody may ask for.
 PUBLIC = {"GET /healthz", "GET /readyz", "GET /metrics"}
 #: What a session's token opens as well as a key: the document, which knows one kind of key, calls them unguarded.
@@ -55,7 +58,19 @@ class OpenApi(unittest.TestCase):
         }
 
     def test_with_a_key(self):
-        journal = self.run_schemathesis("guest", "--header", f"anchor-api-key: {os.environ['ROADSTEAD_API_KEY']}")
+        self.require_both_answers(driving=False)
+
+    def test_driving(self):
+        self.require_both_answers(driving=True)
+
+    def require_both_answers(self, driving):
+        """Every operation, of those that drive a browser or of the others, has done what it is for, and has refused."""
+        self.operations = {
+            operation: told for operation, told in self.operations.items() if (told["tags"] == [DRIVING]) == driving
+        }
+        self.assertTrue(self.operations)
+        key = ["--header", f"anchor-api-key: {os.environ['ROADSTEAD_API_KEY']}"]
+        journal = self.run_schemathesis("guest", *key, "--include-tag" if driving else "--exclude-tag", DRIVING)
         never_good = {operation for operation in self.operations if "200" not in journal[operation]}
         self.assertEqual(never_good, set(), "operations that never answered 200")
         takes_something = {
@@ -83,6 +98,7 @@ class OpenApi(unittest.TestCase):
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "ROADSTEAD_JOURNAL": str(journal),
                 "ROADSTEAD_RUN": run,
+                "ROADSTEAD_DRIVING_TAG": DRIVING,
             }
             command = [pathlib.Path(sys.executable).parent / "schemathesis", "--no-color"]
             command += ["run", f"{self.url}/openapi.json"]

@@ -1,0 +1,33 @@
+"""What bodies of driving operations are given so that a page can do what they ask for, and soon."""
+
+import os
+
+#: A point in every viewport, in CSS pixels.
+INSIDE = 8
+#: The longest that anything is waited for, in milliseconds.
+LONGEST_WAIT = 50
+WAITS = {"timeout", "delay", "holdTime"}
+POINTS = {"x", "y", "startX", "startY", "endX", "endY"}
+
+
+def hurry(body):
+    """Shortens waits that the server would accept; the rest of a body is as it was."""
+    return {name: LONGEST_WAIT if name in WAITS and is_long(value) else value for name, value in body.items()}
+
+
+def is_long(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > LONGEST_WAIT
+
+
+def made_possible(operation, body):
+    """A body for a page that is there: a URL that answers, points that it shows, keys that there are."""
+    body = {name: INSIDE if name in POINTS else value for name, value in body.items()}
+    if operation.endswith("/goto"):
+        body["url"] = os.environ["DEMO_SITE_URL"] + "/whoami"
+    elif operation.endswith("lick"):
+        body = {"x": INSIDE, "y": INSIDE}
+    elif operation.endswith("/scroll"):
+        body = {"x": INSIDE, "y": INSIDE, "deltaY": 1}
+    elif operation.endswith("/shortcut"):
+        body["keys"] = ["Control", "A"]
+    return body
