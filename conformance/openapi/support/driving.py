@@ -1,4 +1,4 @@
-"""What bodies of driving operations are given so that a page can do what they ask for, and soon."""
+"""What bodies of operations on a page are given so that the page can do what they ask for, and soon."""
 
 import os
 
@@ -6,7 +6,7 @@ import os
 INSIDE = 8
 #: The longest that anything is waited for, in milliseconds.
 LONGEST_WAIT = 50
-WAITS = {"timeout", "delay", "holdTime"}
+WAITS = {"timeout", "delay", "holdTime", "wait"}
 POINTS = {"x", "y", "startX", "startY", "endX", "endY"}
 
 
@@ -22,8 +22,10 @@ def is_long(value):
 def made_possible(operation, body):
     """A body for a page that is there: a URL that answers, points that it shows, keys that there are."""
     body = {name: INSIDE if name in POINTS else value for name, value in body.items()}
-    if operation.endswith("/goto"):
+    if operation.endswith("/goto") or "/tools/" in operation:
         body["url"] = os.environ["DEMO_SITE_URL"] + "/whoami"
+    if operation.endswith("/fetch-webpage"):
+        body.pop("page_index", None)
     elif operation.endswith("lick"):
         body = {"x": INSIDE, "y": INSIDE}
     elif operation.endswith("/scroll"):

@@ -13,6 +13,7 @@ pub mod revision;
 pub mod session;
 pub mod session_create;
 pub mod session_token;
+pub mod tools;
 
 pub use audit::{AuditEntry, AuditKey, AuditPage};
 pub use drive::{
@@ -35,3 +36,4 @@ pub use session::{
 };
 pub use session_create::{ProxyConfig, SessionCreateRequest};
 pub use session_token::{SessionToken, SessionTokenCreated, SessionTokensCreated, SessionTokensRequest};
+pub use tools::{FetchWebpageRequest, PageFormat, PagePdfRequest, ScreenshotRequest};

@@ -43,6 +43,11 @@ async fn npm_anchorbrowser_driving() -> Result<()> {
 }
 
 #[tokio::test]
+async fn npm_anchorbrowser_tools() -> Result<()> {
+    javascript("anchorbrowser-tools").await
+}
+
+#[tokio::test]
 async fn npm_playwright_core() -> Result<()> {
     javascript("playwright").await
 }
@@ -74,8 +79,8 @@ async fn pypi_schemathesis_with_a_key() -> Result<()> {
 }
 
 #[tokio::test]
-async fn pypi_schemathesis_driving() -> Result<()> {
-    schemathesis("OpenApi.test_driving", "").await
+async fn pypi_schemathesis_with_real_pages() -> Result<()> {
+    schemathesis("OpenApi.test_pages", "").await
 }
 
 #[tokio::test]
