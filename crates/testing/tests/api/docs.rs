@@ -13,14 +13,14 @@ const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/compatibili
 #[tokio::test]
 async fn the_table_in_the_repository_is_the_servers() {
     let server = TestServer::start().await;
-    let served = server.stranger().get("/docs/compatibility.md").await;
-    assert_eq!(served.header(CONTENT_TYPE.as_str()), Some("text/markdown; charset=utf-8"));
+    let table = server.stranger().get("/docs/compatibility.md").await;
+    assert_eq!(table.header(CONTENT_TYPE.as_str()), Some("text/markdown; charset=utf-8"));
     if std::env::var_os("ROADSTEAD_UPDATE_DOCS").is_some() {
-        fs::write(TABLE, &served.text).unwrap();
+        fs::write(TABLE, &table.text).unwrap();
     }
     let committed = fs::read(Path::new(TABLE)).unwrap();
     assert!(
-        served.text.as_bytes() == committed,
+        table.text.as_bytes() == committed,
         "docs/compatibility.md is old; run this test with ROADSTEAD_UPDATE_DOCS=1"
     );
 }
@@ -36,9 +36,8 @@ async fn every_published_operation_works_or_says_what_to_use_instead() {
         let (method, path) = operation.trim_matches('`').split_once(' ').unwrap();
         let method = Method::try_from(method).unwrap();
         // As good a session's id as a name.
-        let segments = path.split('/').map(|segment| match segment.starts_with('{') {
-            true => "00000000-0000-4000-8000-000000000000",
-            false => segment,
+        let segments = path.split('/').map(|segment| {
+            if segment.starts_with('{') { "00000000-0000-4000-8000-000000000000" } else { segment }
         });
         let path = segments.collect::<Vec<_>>().join("/");
         let client = server.client();
