@@ -175,9 +175,7 @@ const AREAS: &[Area] = &[
     },
     Area {
         title: "Tools",
-        instead: Some(
-            "It is not built yet: open a session, send it there with POST /v1/sessions/{session_id}/goto, and take its /screenshot, or print or read the page over its cdp_url.",
-        ),
+        instead: None,
         operations: &["POST /v1/tools/screenshot", "POST /v1/tools/page-pdf", "POST /v1/tools/fetch-webpage"],
     },
     Area {
@@ -289,8 +287,7 @@ pub fn refusals(document: &OpenApi, prefix: &str) -> Vec<(&'static str, MethodRo
 
 /// Tells whether a document has an operation, whatever its parameters are called.
 fn has(paths: &Paths, method: &str, path: &str) -> bool {
-    let found = paths.paths.iter().filter(|(known, _)| is_same(known, path));
-    found.into_iter().any(|(_, item)| has_method(item, method))
+    paths.paths.iter().any(|(known, item)| is_same(known, path) && has_method(item, method))
 }
 
 fn has_method(item: &PathItem, method: &str) -> bool {

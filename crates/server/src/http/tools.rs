@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::readable::markdown;
+use crate::session::drive::Act;
 use crate::session::drive::content::{Reading, Which};
 use crate::session::drive::paper::Print;
 use crate::session::drive::screen::Picture;
@@ -87,16 +88,7 @@ pub async fn take_screenshot(
         return Err(Error::NotImplemented(instead.to_owned()).into());
     }
     let picture = read_picture(&body)?;
-    let url = wanted_url(body.url.as_deref(), &params)?;
-    let sessions = app.sessions().clone();
-    let project = caller.project;
-    let work = async move |session: SessionId| {
-        if let Some(url) = url {
-            sessions.require_running(project, session).await?.goto(&url).await?;
-        }
-        sessions.act(project, session, picture).await
-    };
-    let taken = in_session(&app, &caller, &params, work).await?;
+    let taken = act_on_page(&app, &caller, &params, body.url.as_deref(), picture).await?;
     let kind = if picture.jpeg.is_some() { "image/jpeg" } else { "image/png" };
     Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], taken))
 }
@@ -118,16 +110,7 @@ pub async fn print_page(
     JsonBody(body): JsonBody<PagePdfRequest>,
 ) -> Result<impl IntoResponse, Failure> {
     let print = Print(read_paper(&body)?);
-    let url = wanted_url(body.url.as_deref(), &params)?;
-    let sessions = app.sessions().clone();
-    let project = caller.project;
-    let work = async move |session: SessionId| {
-        if let Some(url) = url {
-            sessions.require_running(project, session).await?.goto(&url).await?;
-        }
-        sessions.act(project, session, print).await
-    };
-    let printed = in_session(&app, &caller, &params, work).await?;
+    let printed = act_on_page(&app, &caller, &params, body.url.as_deref(), print).await?;
     Ok(([(CONTENT_TYPE, "application/pdf"), (CACHE_CONTROL, "no-store")], printed))
 }
 
@@ -160,6 +143,25 @@ pub async fn fetch_webpage(
         }
     };
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store")], told))
+}
+
+/// Goes to a URL, if there is one, and acts on the page that is there then.
+async fn act_on_page<A: Act>(
+    app: &App,
+    caller: &Caller,
+    params: &ToolParams,
+    url: Option<&str>,
+    act: A,
+) -> Result<A::Done> {
+    let url = wanted_url(url, params)?;
+    let (sessions, project) = (app.sessions().clone(), caller.project);
+    let work = async move |session: SessionId| {
+        if let Some(url) = url {
+            sessions.require_running(project, session).await?.goto(&url).await?;
+        }
+        sessions.act(project, session, act).await
+    };
+    in_session(app, caller, params, work).await
 }
 
 /// Works in the session that is named, or in a headless one that ends with the work.

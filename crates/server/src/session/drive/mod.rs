@@ -105,19 +105,20 @@ impl Controls {
         reading: &Reading,
         last_problem: impl FnOnce() -> Option<String> + Send,
     ) -> Result<Content> {
-        let tab = match reading.which {
-            Which::Selected => self.tabs.selected(mux).await?,
-            Which::At(place) => self.tabs.at(mux, place).await?,
+        match reading.which {
+            Which::Selected => content::read(&self.tabs.selected(mux).await?, reading, last_problem).await,
+            Which::At(place) => content::read(&self.tabs.at(mux, place).await?, reading, last_problem).await,
             Which::New => {
                 let page = mux.open_page("about:blank", CALL_TIMEOUT).await.map_err(failed)?;
-                self.tabs.with_id(mux, &page).await?
+                let content = async {
+                    content::read(&self.tabs.with_id(mux, &page).await?, reading, last_problem).await
+                };
+                let content = content.await;
+                // One that has closed itself is no trouble.
+                drop(mux.close_page(&page, CALL_TIMEOUT).await);
+                content
             }
-        };
-        let content = content::read(&tab, reading, last_problem).await;
-        if reading.which == Which::New {
-            mux.close_page(tab.target(), CALL_TIMEOUT).await.map_err(failed)?;
         }
-        content
     }
 }
 
