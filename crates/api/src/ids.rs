@@ -49,6 +49,10 @@ uuid_id! {
     SessionId
 }
 uuid_id! {
+    /// Names one batch of sessions, or one session that was asked for and not waited for.
+    BatchId
+}
+uuid_id! {
     /// Names one project: the tenant that owns keys, sessions and profiles.
     ProjectId
 }

@@ -1,9 +1,13 @@
 //! The wire: request and response types, ids and names of the HTTP API, with their serde and OpenAPI derives. No I/O.
 
 pub mod audit;
+pub mod batch;
+pub mod billing;
 pub mod drive;
 pub mod envelope;
+pub mod event;
 pub mod exit;
+pub mod history;
 pub mod ids;
 mod object;
 pub mod profile;
@@ -15,13 +19,21 @@ pub mod session_create;
 pub mod session_token;
 
 pub use audit::{AuditEntry, AuditKey, AuditPage};
+pub use batch::{
+    AsyncProgress, AsyncSessionCreated, AsyncSessionStatus, BatchCancelled, BatchCreateRequest, BatchCreated,
+    BatchDeleted, BatchDeletionError, BatchDetails, BatchItem, BatchList, BatchProgress, BatchRetried,
+    BatchRetryRequest, BatchSummary, BatchUpdateRequest,
+};
+pub use billing::BillingInfo;
 pub use drive::{
     ButtonRequest, ClickRequest, ClipboardRequest, ClipboardText, Copied, DragRequest, Driven, GotoRequest,
     MouseButton, MoveRequest, PasteRequest, ScrollRequest, ShortcutRequest, TypeRequest,
 };
-pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
+pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, Pagination, SuccessResponse};
+pub use event::{EventSignalRequest, EventWaitRequest};
 pub use exit::{Exit, ExitCheck};
-pub use ids::{ApiKeyId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};
+pub use history::{HistoryPoint, HistorySummary, SessionHistory};
+pub use ids::{ApiKeyId, BatchId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};
 pub use profile::{
     Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,
 };

@@ -8,6 +8,9 @@
 
 mod audit;
 mod auth;
+mod batch_view;
+mod batches;
+mod billing;
 mod body;
 mod body_deadline;
 mod browser_origin;
@@ -16,11 +19,13 @@ mod cdp_access;
 mod cdp_json;
 mod client_address;
 mod error;
+mod events;
 mod exits;
 mod forwarded;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod head;
+mod history;
 mod observe;
 mod openapi;
 mod origin;
@@ -31,6 +36,7 @@ mod rate_limit;
 mod relay;
 mod revisions;
 mod save_failed;
+mod session_async;
 mod session_drive;
 mod session_input;
 mod session_list;
@@ -53,13 +59,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use self::client_address::ClientAddress;
+pub(crate) use self::session_request::read as read_session_request;
 
 use crate::app::App;
 
 /// The OpenAPI tags.
 const TAG_SESSIONS: &str = "Browser Sessions";
+const TAG_BATCHES: &str = "Batch Sessions";
+const TAG_BILLING: &str = "Billing";
 const TAG_DRIVING: &str = "OS Level Control";
 const TAG_PROFILES: &str = "Profiles";
+const TAG_EVENTS: &str = "Event Coordination";
 const TAG_EXITS: &str = "Exits";
 const TAG_SYSTEM: &str = "System";
 const TAG_DEVTOOLS: &str = "DevTools";
@@ -109,6 +119,9 @@ fn v1(app: &App) -> OpenApiRouter<App> {
     let mut v1 = OpenApiRouter::new()
         .routes(routes!(sessions::create_session, session_list::list_sessions))
         .routes(routes!(sessions::end_all_sessions))
+        .routes(routes!(history::get_sessions_history))
+        .routes(routes!(session_async::create_session_async))
+        .routes(routes!(session_async::get_async_session))
         .routes(routes!(session_list::list_live_sessions))
         .routes(routes!(sessions::get_session, sessions::end_session))
         .routes(routes!(sessions::list_pages))
@@ -121,6 +134,7 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(session_tokens::create_session_tokens))
         .routes(routes!(session_tokens::delete_session_token))
         .merge(driving())
+        .merge(batches())
         .routes(routes!(profiles::create_profile, profiles::list_profiles))
         .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
         .routes(routes!(profile_events::follow_profile))
@@ -130,9 +144,12 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(revisions::roll_back))
         .routes(routes!(revisions::promote))
         .routes(routes!(revisions::pin, revisions::unpin))
+        .routes(routes!(events::signal_event))
+        .routes(routes!(events::wait_for_event))
         .routes(routes!(exits::list_exits))
         .routes(routes!(exits::check_exit))
         .routes(routes!(audit::read_audit))
+        .routes(routes!(billing::get_billing))
         .fallback(error::no_such_route)
         .layer(from_fn_with_state(app.clone(), auth::require_key));
     openapi::demand_key(v1.get_openapi_mut());
@@ -156,6 +173,14 @@ fn driving() -> OpenApiRouter<App> {
         .routes(routes!(session_input::scroll))
         .routes(routes!(session_input::type_text))
         .routes(routes!(session_input::shortcut))
+}
+
+/// Many sessions at once.
+fn batches() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(batches::create_batch, batches::list_batches))
+        .routes(routes!(batches::get_batch, batches::update_batch, batches::delete_batch))
+        .routes(routes!(batches::retry_batch))
 }
 
 /// DevTools: WebSockets, and the addresses that other clients look for them under.

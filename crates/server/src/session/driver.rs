@@ -178,7 +178,7 @@ impl Driver {
     }
 
     fn admission<'a>(&self, asked: &'a Asked, browser_major: Option<u32>) -> NewSession<'a> {
-        let Asked { caller, request, way } = asked;
+        let Asked { caller, request, way, batch_item } = asked;
         NewSession {
             id: self.handle.id(),
             caller,
@@ -188,6 +188,7 @@ impl Driver {
             profile: request.profile.as_ref(),
             browser_major,
             way,
+            batch_item: *batch_item,
         }
     }
 

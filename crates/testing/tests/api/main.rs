@@ -5,9 +5,12 @@
 
 mod audit;
 mod auth;
+mod batches;
 mod cdp;
 mod envelopes;
+mod events;
 mod exits;
+mod history;
 mod limits;
 mod openapi;
 mod profiles;

@@ -3,6 +3,7 @@
 mod create;
 mod drive;
 mod end;
+mod later;
 mod list;
 mod show;
 mod tags;
