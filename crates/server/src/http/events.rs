@@ -15,7 +15,7 @@ use crate::caller::Caller;
 use crate::error::{Error, Result};
 
 /// How long a client waits that does not say how long: the published API's figure.
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
+const DEFAULT_PATIENCE: Duration = Duration::from_mins(1);
 /// The longest that one may wait with one request.
 const MAX_PATIENCE: Duration = Duration::from_hours(1);
 
