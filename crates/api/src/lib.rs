@@ -4,6 +4,7 @@ pub mod audit;
 pub mod drive;
 pub mod envelope;
 pub mod exit;
+pub mod files;
 pub mod ids;
 mod object;
 pub mod profile;
@@ -21,7 +22,8 @@ pub use drive::{
 };
 pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
 pub use exit::{Exit, ExitCheck};
-pub use ids::{ApiKeyId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};
+pub use files::{AgentFile, AgentFiles, DownloadItem, UploadForm, Uploaded};
+pub use ids::{ApiKeyId, DownloadId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};
 pub use profile::{
     Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,
 };

@@ -6,6 +6,7 @@
 
 mod admission;
 mod audit;
+mod downloads;
 mod exits;
 mod keys;
 mod profiles;

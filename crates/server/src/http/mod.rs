@@ -31,7 +31,9 @@ mod rate_limit;
 mod relay;
 mod revisions;
 mod save_failed;
+mod session_downloads;
 mod session_drive;
+mod session_files;
 mod session_input;
 mod session_list;
 mod session_profile;
@@ -42,6 +44,7 @@ mod session_tokens;
 mod session_view;
 mod sessions;
 mod system;
+mod upload_body;
 mod uri;
 
 use axum::Router;
@@ -58,6 +61,7 @@ use crate::app::App;
 
 /// The OpenAPI tags.
 const TAG_SESSIONS: &str = "Browser Sessions";
+const TAG_AGENT: &str = "Agentic capabilities";
 const TAG_DRIVING: &str = "OS Level Control";
 const TAG_PROFILES: &str = "Profiles";
 const TAG_EXITS: &str = "Exits";
@@ -104,7 +108,7 @@ fn devtools(app: &App) -> OpenApiRouter<App> {
         .route_layer(from_fn_with_state(app.clone(), browser_origin::require_own))
 }
 
-/// The API. Whatever is added here is behind the key, since the layer wraps the router, its fallback included.
+/// The API. Whatever is added before the layer is behind the key, since that wraps the router, its fallback included.
 fn v1(app: &App) -> OpenApiRouter<App> {
     let mut v1 = OpenApiRouter::new()
         .routes(routes!(sessions::create_session, session_list::list_sessions))
@@ -121,6 +125,8 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(session_tokens::create_session_tokens))
         .routes(routes!(session_tokens::delete_session_token))
         .merge(driving())
+        .merge(uploads())
+        .routes(routes!(session_downloads::list_downloads))
         .routes(routes!(profiles::create_profile, profiles::list_profiles))
         .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
         .routes(routes!(profile_events::follow_profile))
@@ -134,7 +140,8 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(exits::check_exit))
         .routes(routes!(audit::read_audit))
         .fallback(error::no_such_route)
-        .layer(from_fn_with_state(app.clone(), auth::require_key));
+        .layer(from_fn_with_state(app.clone(), auth::require_key))
+        .merge(opened_by_tokens());
     openapi::demand_key(v1.get_openapi_mut());
     v1
 }
@@ -156,6 +163,19 @@ fn driving() -> OpenApiRouter<App> {
         .routes(routes!(session_input::scroll))
         .routes(routes!(session_input::type_text))
         .routes(routes!(session_input::shortcut))
+}
+
+/// What takes files, which are larger than any other body.
+fn uploads() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(session_files::upload_file))
+        .routes(routes!(session_files::upload_agent_file, session_files::list_agent_files))
+        .route_layer(from_fn(upload_body::see_to_its_end))
+}
+
+/// What a session's token opens as well as a key: each asks for itself.
+fn opened_by_tokens() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(session_downloads::fetch_download))
 }
 
 /// DevTools: WebSockets, and the addresses that other clients look for them under.
