@@ -27,6 +27,7 @@ ABSENT = {
     "name": "nobody",
     "revision": 1 << 40,
     "token": "00000000-0000-4000-8000-000000000000",
+    "download_id": "00000000-0000-4000-8000-000000000000",
 }
 
 #: Where a status of 500 or more is an answer and no accident. Each must be in the document, as any status must.

@@ -42,6 +42,11 @@ async fn npm_anchorbrowser_driving() -> Result<()> {
 }
 
 #[tokio::test]
+async fn npm_anchorbrowser_files() -> Result<()> {
+    javascript("anchorbrowser-files").await
+}
+
+#[tokio::test]
 async fn npm_playwright_core() -> Result<()> {
     javascript("playwright").await
 }

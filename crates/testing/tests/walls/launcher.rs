@@ -23,7 +23,7 @@ try write_outside touch "@OUTSIDE@/new"
 try write_tmp touch "@OUTSIDE@/tmp/new"
 try write_shm touch "/dev/shm/@NAME@"
 try read_shown cat "@SHOWN@/shown"
-try write_shown touch "@SHOWN@/shown"
+try write_shown bash -c 'echo more >> "@SHOWN@/shown"'
 try add_to_shown touch "@SHOWN@/new"
 try run_own bash -c 'cp /bin/true "$HOME/program" && "$HOME/program"'
 try read_passwd cat /etc/passwd
