@@ -14,6 +14,7 @@ pub mod revision;
 pub mod session;
 pub mod session_create;
 pub mod session_token;
+pub mod tools;
 
 pub use audit::{AuditEntry, AuditKey, AuditPage};
 pub use drive::{
@@ -37,3 +38,4 @@ pub use session::{
 };
 pub use session_create::{ProxyConfig, SessionCreateRequest};
 pub use session_token::{SessionToken, SessionTokenCreated, SessionTokensCreated, SessionTokensRequest};
+pub use tools::{FetchWebpageRequest, PageFormat, PagePdfRequest, ScreenshotRequest};

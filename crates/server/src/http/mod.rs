@@ -15,18 +15,21 @@ mod cdp;
 mod cdp_access;
 mod cdp_json;
 mod client_address;
+mod docs;
 mod error;
 mod exits;
 mod forwarded;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod head;
+mod numbers;
 mod observe;
 mod openapi;
 mod origin;
 mod params;
 mod profile_events;
 mod profiles;
+mod published;
 mod rate_limit;
 mod relay;
 mod revisions;
@@ -44,6 +47,7 @@ mod session_tokens;
 mod session_view;
 mod sessions;
 mod system;
+mod tools;
 mod upload_body;
 mod uri;
 
@@ -52,6 +56,7 @@ use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -67,14 +72,18 @@ const TAG_PROFILES: &str = "Profiles";
 const TAG_EXITS: &str = "Exits";
 const TAG_SYSTEM: &str = "System";
 const TAG_DEVTOOLS: &str = "DevTools";
+const TAG_TOOLS: &str = "Tools";
 
 /// Puts the whole HTTP surface together.
 pub fn router(app: App) -> Router {
     let (documented, document) = documented(&app).split_for_parts();
     let (v1, _) = v1(&app).split_for_parts();
+    let docs = docs::routes(&document);
     let document = document.to_json().expect("an OpenAPI document of our own is representable as JSON");
     documented
         .merge(websockets(&app))
+        .merge(docs)
+        .nest("/v2", v2(&app))
         // Scripts in the wild use this prefix for the same routes.
         .nest("/api/v1", v1)
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document)))
@@ -139,11 +148,27 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(exits::list_exits))
         .routes(routes!(exits::check_exit))
         .routes(routes!(audit::read_audit))
+        .routes(routes!(tools::take_screenshot))
+        .routes(routes!(tools::print_page))
+        .routes(routes!(tools::fetch_webpage));
+    for (path, refusal) in published::refusals(v1.get_openapi(), "/v1") {
+        v1 = v1.route(path, refusal);
+    }
+    v1 = v1
         .fallback(error::no_such_route)
         .layer(from_fn_with_state(app.clone(), auth::require_key))
         .merge(opened_by_tokens());
     openapi::demand_key(v1.get_openapi_mut());
     v1
+}
+
+/// What the published API has moved there: nothing that is here.
+fn v2(app: &App) -> Router<App> {
+    published::refusals(&OpenApi::default(), "/v2")
+        .into_iter()
+        .fold(Router::new(), |v2, (path, refusal)| v2.route(path, refusal))
+        .fallback(error::no_such_route)
+        .layer(from_fn_with_state(app.clone(), auth::require_key))
 }
 
 /// Driving a session's browser without DevTools.

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
+use super::drive::content::{Content, Reading};
 use super::drive::{Act, Controls};
 use super::files::{Given, Incoming, Room, Shelf};
 use super::record::EndReason;
@@ -259,6 +260,13 @@ impl SessionHandle {
         let _wheel = AtTheWheel::take(&self.0.drivers);
         let mux = self.running().ok_or(SESSION_UNREACHABLE)?.mux;
         self.0.controls.screenshot(&mux).await
+    }
+
+    /// Reads a page.
+    pub(super) async fn read(&self, reading: &Reading) -> Result<Content> {
+        let _wheel = AtTheWheel::take(&self.0.drivers);
+        let Running { mux, way_out, .. } = self.running().ok_or(SESSION_UNREACHABLE)?;
+        self.0.controls.read(&mux, reading, || way_out.traffic().last_problem).await
     }
 
     /// Watches how many callers drive the browser.

@@ -58,6 +58,7 @@ use self::access::{Access, Scope};
 use self::admission::Places;
 use self::downloads::{Download, KeptFile, KeptRoot};
 use self::drive::Act;
+use self::drive::content::{Content, Reading};
 use self::driver::Driver;
 use self::files::Shelf;
 use self::query::{SessionFilter, SessionPage, SessionQuery};
@@ -256,6 +257,36 @@ impl Sessions {
         let begun = self.require_running(project, id).await?.begin_act(act).await?;
         let done = self.0.lifecycle.tracker().spawn(begun.in_current_span()).await;
         done.expect("driving a browser does not panic")
+    }
+
+    /// Reads a page of a running session. A caller who hangs up meanwhile leaves no page behind.
+    pub async fn read(&self, project: ProjectId, id: SessionId, reading: Reading) -> Result<Content> {
+        let handle = self.require_running(project, id).await?;
+        let read = async move { handle.read(&reading).await };
+        let done = self.0.lifecycle.tracker().spawn(read.in_current_span()).await;
+        done.expect("reading a page does not panic")
+    }
+
+    /// Starts a session for one piece of work, does it, and ends the session, also when the caller hangs up meanwhile.
+    pub async fn with_one<W, T>(
+        &self,
+        caller: &Caller,
+        request: SessionRequest,
+        work: impl FnOnce(SessionId) -> W + Send + 'static,
+    ) -> Result<T>
+    where
+        W: Future<Output = Result<T>> + Send,
+        T: Send + 'static,
+    {
+        let (this, caller) = (self.clone(), caller.clone());
+        let whole = async move {
+            let session = this.create(&caller, request).await?;
+            let done = work(session.id()).await;
+            session.end(caller.actor()).await;
+            done
+        };
+        let done = self.0.lifecycle.tracker().spawn(whole.in_current_span()).await;
+        done.expect("a piece of work in a session does not panic")
     }
 
     /// Ends one of a project's sessions, waits for its saves, and returns its record. One that is over is just returned.

@@ -6,6 +6,7 @@
 mod audit;
 mod auth;
 mod cdp;
+mod docs;
 mod envelopes;
 mod exits;
 mod limits;
