@@ -14,6 +14,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
+from support import driving
 from support.world import STRANGER, World
 
 #: The longest that a request may ask the server to wait for a revision, in seconds.
@@ -32,6 +33,7 @@ ABSENT = {
     "batch_id": "00000000-0000-4000-8000-000000000000",
     "request_id": "00000000-0000-4000-8000-000000000000",
     "event_name": "nobody's",
+    "download_id": "00000000-0000-4000-8000-000000000000",
 }
 
 #: Where a status of 500 or more is an answer and no accident. Each must be in the document, as any status must.
@@ -45,15 +47,20 @@ DELIBERATE = {
         "POST /v1/sessions/{session_id}/tokens",
         "POST /v1/profiles",
         "PUT /v1/profiles/{name}",
+        "POST /v1/tools/screenshot",
     },
-    # A proxy that was thought up cannot be reached; a session without the way out that it asks for does not start.
-    502: {"POST /v1/sessions", "PUT /v1/sessions/{session_id}/proxy"},
+    # A proxy or a page that was thought up cannot be reached; a session without the way out that it asks for does not start.
+    502: {"POST /v1/sessions", "PUT /v1/sessions/{session_id}/proxy", "POST /v1/sessions/{session_id}/goto"},
     # The one exit that can be reserved is taken.
     503: {"POST /v1/sessions", "PUT /v1/sessions/{session_id}/proxy", "POST /v1/profiles", "PUT /v1/profiles/{name}"},
 }
 
 #: What starts sessions later, and what the answer calls them by.
 STARTS_LATER = {"POST /v1/sessions/async": "request_id", "POST /v1/batch-sessions": "batch_id"}
+#: The tags of operations that need a real page.
+PAGES = set(os.environ["ROADSTEAD_PAGE_TAGS"].split(","))
+#: Where a real page's troubles are answers.
+TOOLS = {"POST /v1/tools/screenshot", "POST /v1/tools/page-pdf", "POST /v1/tools/fetch-webpage"}
 
 world = World()
 journal = collections.defaultdict(collections.Counter)
@@ -78,6 +85,8 @@ def before_call(context, case, kwargs):
         world.end_soon(str(case.path_parameters["name"]))
     if operation == "POST /v1/events/{event_name}/wait":
         wait_briefly(case)
+    if drives(case) and isinstance(case.body, dict):
+        case.body = driving.hurry(case.body)
     if case.query and "min_revision" in case.query:
         case.query = case.query | {"timeout": shortened(case.query.get("timeout", LONGEST_WAIT))}
 
@@ -100,6 +109,10 @@ def name_what_exists(case, operation):
         case.path_parameters = case.path_parameters | world.parameters_for(operation)
     if operation.endswith("/checkpoint") and could_be_right(case, ParameterLocation.BODY):
         case.body = case.body | {"session_id": world.saver}
+    if operation in TOOLS and could_be_right(case, ParameterLocation.QUERY):
+        case.query = {"sessionId": world.kept_session()}
+    if drives(case) and isinstance(case.body, dict) and could_be_right(case, ParameterLocation.BODY):
+        case.body = driving.made_possible(operation, case.body)
     if operation == "GET /json/list" and could_be_right(case, ParameterLocation.QUERY):
         case.query = {"sessionId": world.kept_session()}
 
@@ -107,6 +120,10 @@ def name_what_exists(case, operation):
 def name_what_does_not(case):
     if case.path_parameters:
         case.path_parameters = {name: ABSENT[name] for name in case.path_parameters}
+
+
+def drives(case):
+    return not PAGES.isdisjoint(case.operation.tags)
 
 
 def could_be_right(case, location):
@@ -146,7 +163,9 @@ def strangers_are_refused(context, response, case):
 def failures_are_deliberate(context, response, case):
     """No status of 500 or more, except where it is meant."""
     status = response.status_code
-    assert status < 500 or case.operation.label in DELIBERATE.get(status, ()), f"the server fails with {status}"
+    operation = case.operation.label
+    meant = operation in DELIBERATE.get(status, ()) or (operation in TOOLS and status in (502, 504))
+    assert status < 500 or meant, f"the server fails with {status}"
 
 
 @schemathesis.check

@@ -1,6 +1,7 @@
 """schemathesis against our own `/openapi.json`: the document promises nothing that the server does not keep.
 
-Once with a key, once with none. Every operation is called with what the document allows and with what it does not, with ids
+Once with a key, once with none, and once with a key and real browsers, for the operations that need a page. Every operation is
+called with what the document allows and with what it does not, with ids
 that exist and with ids that do not; the same requests in every run.
 """
 
@@ -32,6 +33,8 @@ CHECKS = [
     "what_is_wrong_is_refused",
     "refusals_have_the_envelope",
 ]
+#: The tags of the operations that need a real page, which a fake browser does not have.
+PAGES = ["OS Level Control", "Tools"]
 #: What anybody may ask for.
 PUBLIC = {"GET /healthz", "GET /readyz", "GET /metrics"}
 #: What a session's token opens as well as a key: the document, which knows one kind of key, calls them unguarded.
@@ -55,7 +58,22 @@ class OpenApi(unittest.TestCase):
         }
 
     def test_with_a_key(self):
-        journal = self.run_schemathesis("guest", "--header", f"anchor-api-key: {os.environ['ROADSTEAD_API_KEY']}")
+        self.require_both_answers(pages=False)
+
+    def test_pages(self):
+        self.require_both_answers(pages=True)
+
+    def require_both_answers(self, pages):
+        """Every operation, of those that need a real page or of the others, has done what it is for, and has refused."""
+        self.operations = {
+            operation: told
+            for operation, told in self.operations.items()
+            if pages != set(PAGES).isdisjoint(told["tags"])
+        }
+        self.assertTrue(self.operations)
+        which = "--include-tag" if pages else "--exclude-tag"
+        key = ["--header", f"anchor-api-key: {os.environ['ROADSTEAD_API_KEY']}"]
+        journal = self.run_schemathesis("guest", *key, *(word for tag in PAGES for word in (which, tag)))
         never_good = {operation for operation in self.operations if "200" not in journal[operation]}
         self.assertEqual(never_good, set(), "operations that never answered 200")
         takes_something = {
@@ -83,6 +101,7 @@ class OpenApi(unittest.TestCase):
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "ROADSTEAD_JOURNAL": str(journal),
                 "ROADSTEAD_RUN": run,
+                "ROADSTEAD_PAGE_TAGS": ",".join(PAGES),
             }
             command = [pathlib.Path(sys.executable).parent / "schemathesis", "--no-color"]
             command += ["run", f"{self.url}/openapi.json"]

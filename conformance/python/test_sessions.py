@@ -141,9 +141,6 @@ class Sessions(Suite):
         self.assertEqual(plain(self.sdk.delete_all_sessions())["status"], "success")
         self.assertEqual(self.running(), set())
 
-    def running(self):
-        return {session["session_id"] for session in plain(self.sdk.all_sessions_status())["items"]}
-
 
 if __name__ == "__main__":
     unittest.main()

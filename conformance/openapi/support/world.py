@@ -51,12 +51,15 @@ class World:
         self.saver = None
         self.batch = None
         self.request = None
+        self.download = None
         self.run = os.environ["ROADSTEAD_RUN"]
 
     def parameters_for(self, operation: str) -> dict:
         """Returns path parameters of things that exist, for an operation such as `GET /v1/profiles/{name}`."""
         if operation.startswith("DELETE /v1/sessions/{session_id}/tokens/"):
             return self.token()
+        if "{download_id}" in operation:
+            return self.kept_download()
         if "{session_id}" in operation:
             return {"session_id": self.spent_session() if operation in SPENDS_SESSION else self.kept_session()}
         if "{batch_id}" in operation:
@@ -87,8 +90,8 @@ class World:
     def new_name(self) -> str:
         return f"{self.run} {next(self.numbers)}"
 
-    def new_session(self, **browser) -> str:
-        return self.call("POST", "/v1/sessions", {"browser": HEADLESS | browser})["id"]
+    def new_session(self, session=None, **browser) -> str:
+        return self.call("POST", "/v1/sessions", {"session": session or {}, "browser": HEADLESS | browser})["id"]
 
     def end_session(self, session: str):
         self.http.delete(f"{self.url}/v1/sessions/{session}", timeout=PATIENCE)
@@ -178,6 +181,17 @@ class World:
         session = self.kept_session()
         minted = self.call("POST", f"/v1/sessions/{session}/tokens", {})
         return {"session_id": session, "token": minted["tokens"][0]["id"]}
+
+    def kept_download(self) -> dict:
+        """One that is there; it stays when its session ends. The fake browser downloads what is at such an address."""
+        if self.download is None:
+            session = self.new_session({"initial_url": "https://site.example/fake-download"})
+            deadline = time.monotonic() + PATIENCE
+            while not (items := self.call("GET", f"/v1/sessions/{session}/downloads")["items"]):
+                assert time.monotonic() < deadline, "nothing was downloaded"
+                time.sleep(0.01)
+            self.download = {"session_id": session, "download_id": items[0]["id"]}
+        return self.download
 
     def end_soon(self, profile: str):
         """Ends a stream of a profile's events."""

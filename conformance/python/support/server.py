@@ -117,6 +117,9 @@ class Suite(unittest.TestCase):
         self.sdk = self.enterContext(Sdk())
         self.addCleanup(self.sdk.delete_all_sessions)
 
+    def running(self):
+        return {session["session_id"] for session in plain(self.sdk.all_sessions_status())["items"]}
+
 
 class CountingTransport(httpx.HTTPTransport):
     """Counts the requests that really leave the client."""

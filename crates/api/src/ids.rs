@@ -57,6 +57,10 @@ uuid_id! {
     ProjectId
 }
 uuid_id! {
+    /// Names one download within its session: the `guid` that DevTools clients know it by.
+    DownloadId
+}
+uuid_id! {
     /// Names one API key. It is not the key.
     ApiKeyId
 }

@@ -7,6 +7,7 @@ pub mod drive;
 pub mod envelope;
 pub mod event;
 pub mod exit;
+pub mod files;
 pub mod history;
 pub mod ids;
 mod object;
@@ -17,6 +18,7 @@ pub mod revision;
 pub mod session;
 pub mod session_create;
 pub mod session_token;
+pub mod tools;
 
 pub use audit::{AuditEntry, AuditKey, AuditPage};
 pub use batch::{
@@ -32,8 +34,11 @@ pub use drive::{
 pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, Pagination, SuccessResponse};
 pub use event::{EventSignalRequest, EventWaitRequest};
 pub use exit::{Exit, ExitCheck};
+pub use files::{AgentFile, AgentFiles, DownloadItem, UploadForm, Uploaded};
 pub use history::{HistoryPoint, HistorySummary, SessionHistory};
-pub use ids::{ApiKeyId, BatchId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};
+pub use ids::{
+    ApiKeyId, BatchId, DownloadId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId,
+};
 pub use profile::{
     Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,
 };
@@ -47,3 +52,4 @@ pub use session::{
 };
 pub use session_create::{ProxyConfig, SessionCreateRequest};
 pub use session_token::{SessionToken, SessionTokenCreated, SessionTokensCreated, SessionTokensRequest};
+pub use tools::{FetchWebpageRequest, PageFormat, PagePdfRequest, ScreenshotRequest};

@@ -89,6 +89,8 @@ pub const PROFILE_NOT_FOUND: Error = Error::NotFound("Profile not found.");
 pub const SESSION_UNREACHABLE: Error = Error::NotFound("Session not found or unreachable.");
 /// A revision that the profile does not have, or no longer.
 pub const REVISION_NOT_FOUND: Error = Error::NotFound("Revision not found.");
+/// A download that never was, has no file, or has expired.
+pub const DOWNLOAD_NOT_FOUND: Error = Error::NotFound("Download not found.");
 /// An exit that the configuration does not have.
 pub const EXIT_NOT_FOUND: Error = Error::NotFound("Exit not found.");
 /// A batch that does not exist, or no longer.

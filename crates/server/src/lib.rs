@@ -40,6 +40,7 @@ pub mod keys;
 pub mod lifecycle;
 pub mod limits;
 pub mod profile;
+pub mod readable;
 pub mod serving;
 pub mod session;
 

@@ -1,5 +1,5 @@
-//! The official clients, unmodified, against the real program and real browsers, and schemathesis against the real program and
-//! fake browsers: one test per suite of `conformance/`.
+//! The official clients, unmodified, against the real program and real browsers, and schemathesis against the real program and,
+//! where no page matters, fake browsers: one test per suite of `conformance/`.
 //!
 //! Each suite gets a server and a demo site of its own, so none sees another's sessions. The suites are programs that
 //! know only two addresses and a key; what they print is shown when they fail.
@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use roadstead_testing::demo_site::DemoSite;
 use roadstead_testing::fake_browser::{self, Behaviour};
 use roadstead_testing::program::{API_KEY, Program, ProgramOptions};
+use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -42,6 +43,16 @@ async fn npm_anchorbrowser_driving() -> Result<()> {
 }
 
 #[tokio::test]
+async fn npm_anchorbrowser_files() -> Result<()> {
+    javascript("anchorbrowser-files").await
+}
+
+#[tokio::test]
+async fn npm_anchorbrowser_tools() -> Result<()> {
+    javascript("anchorbrowser-tools").await
+}
+
+#[tokio::test]
 async fn npm_playwright_core() -> Result<()> {
     javascript("playwright").await
 }
@@ -68,24 +79,36 @@ async fn pypi_anchorbrowser_0_11_3() -> Result<()> {
 
 #[tokio::test]
 async fn pypi_schemathesis_with_a_key() -> Result<()> {
-    schemathesis("OpenApi.test_with_a_key").await
+    let (_dir, browsers) = fake_browsers()?;
+    schemathesis("OpenApi.test_with_a_key", &browsers).await
+}
+
+#[tokio::test]
+async fn pypi_schemathesis_with_real_pages() -> Result<()> {
+    schemathesis("OpenApi.test_pages", "").await
 }
 
 #[tokio::test]
 async fn pypi_schemathesis_without_a_key() -> Result<()> {
-    schemathesis("OpenApi.test_without_a_key").await
+    let (_dir, browsers) = fake_browsers()?;
+    schemathesis("OpenApi.test_without_a_key", &browsers).await
 }
 
-/// The server's own OpenAPI document, against fake browsers: hundreds of sessions are asked for, and no answer is about a page.
-async fn schemathesis(test: &str) -> Result<()> {
+/// The server's own OpenAPI document.
+async fn schemathesis(test: &str, browsers: &str) -> Result<()> {
     let mut command = in_venv(".venv-schemathesis")?;
     command.args(["openapi/test_openapi.py", test]);
+    run(command, &format!("{FOR_A_CROWD}\n{browsers}")).await
+}
+
+/// Makes fake browsers in a directory, and the configuration that names them: hundreds of sessions are asked for, and few
+/// answers are about a page.
+fn fake_browsers() -> Result<(TempDir, String)> {
     let dir = tempfile::tempdir()?;
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))?;
     let browser = fake_browser::install(dir.path(), Behaviour::Good)?;
     let browser = browser.display();
-    let chromium = format!("[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'");
-    run(command, &format!("{FOR_A_CROWD}\n{chromium}")).await
+    Ok((dir, format!("[chromium]\nexecutable = '{browser}'\nheadless_shell = '{browser}'")))
 }
 
 async fn javascript(suite: &str) -> Result<()> {

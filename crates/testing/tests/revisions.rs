@@ -2,7 +2,7 @@
 //! writer, and what a restore brings and says.
 
 use std::fs::{self, File};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, StatusCode};
@@ -228,7 +228,8 @@ async fn found_after_a_death(files_are_newer: bool) -> Result<Value> {
     fs::remove_dir_all(&files)?;
     fs::create_dir(&files)?;
     let hour = Duration::from_hours(1);
-    let written = if files_are_newer { SystemTime::now() + hour } else { SystemTime::now() - hour };
+    let captured = fs::metadata(state.join("portable.json"))?.modified()?;
+    let written = if files_are_newer { captured + hour } else { captured - hour };
     for (path, bytes) in older {
         fs::write(&path, bytes)?;
         File::options().write(true).open(&path)?.set_modified(written)?;

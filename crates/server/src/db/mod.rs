@@ -8,6 +8,7 @@ mod admission;
 mod audit;
 mod batch_items;
 mod batches;
+mod downloads;
 mod exits;
 mod history;
 mod keys;

@@ -18,6 +18,7 @@ mod cdp;
 mod cdp_access;
 mod cdp_json;
 mod client_address;
+mod docs;
 mod error;
 mod events;
 mod exits;
@@ -26,18 +27,22 @@ mod forwarded;
 pub(crate) mod fuzzing;
 mod head;
 mod history;
+mod numbers;
 mod observe;
 mod openapi;
 mod origin;
 mod params;
 mod profile_events;
 mod profiles;
+mod published;
 mod rate_limit;
 mod relay;
 mod revisions;
 mod save_failed;
 mod session_async;
+mod session_downloads;
 mod session_drive;
+mod session_files;
 mod session_input;
 mod session_list;
 mod session_profile;
@@ -48,6 +53,8 @@ mod session_tokens;
 mod session_view;
 mod sessions;
 mod system;
+mod tools;
+mod upload_body;
 mod uri;
 
 use axum::Router;
@@ -55,6 +62,7 @@ use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -67,20 +75,25 @@ use crate::app::App;
 const TAG_SESSIONS: &str = "Browser Sessions";
 const TAG_BATCHES: &str = "Batch Sessions";
 const TAG_BILLING: &str = "Billing";
+const TAG_AGENT: &str = "Agentic capabilities";
 const TAG_DRIVING: &str = "OS Level Control";
 const TAG_PROFILES: &str = "Profiles";
 const TAG_EVENTS: &str = "Event Coordination";
 const TAG_EXITS: &str = "Exits";
 const TAG_SYSTEM: &str = "System";
 const TAG_DEVTOOLS: &str = "DevTools";
+const TAG_TOOLS: &str = "Tools";
 
 /// Puts the whole HTTP surface together.
 pub fn router(app: App) -> Router {
     let (documented, document) = documented(&app).split_for_parts();
     let (v1, _) = v1(&app).split_for_parts();
+    let docs = docs::routes(&document);
     let document = document.to_json().expect("an OpenAPI document of our own is representable as JSON");
     documented
         .merge(websockets(&app))
+        .merge(docs)
+        .nest("/v2", v2(&app))
         // Scripts in the wild use this prefix for the same routes.
         .nest("/api/v1", v1)
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document)))
@@ -114,7 +127,7 @@ fn devtools(app: &App) -> OpenApiRouter<App> {
         .route_layer(from_fn_with_state(app.clone(), browser_origin::require_own))
 }
 
-/// The API. Whatever is added here is behind the key, since the layer wraps the router, its fallback included.
+/// The API. Whatever is added before the layer is behind the key, since that wraps the router, its fallback included.
 fn v1(app: &App) -> OpenApiRouter<App> {
     let mut v1 = OpenApiRouter::new()
         .routes(routes!(sessions::create_session, session_list::list_sessions))
@@ -135,6 +148,8 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(session_tokens::delete_session_token))
         .merge(driving())
         .merge(batches())
+        .merge(uploads())
+        .routes(routes!(session_downloads::list_downloads))
         .routes(routes!(profiles::create_profile, profiles::list_profiles))
         .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
         .routes(routes!(profile_events::follow_profile))
@@ -150,10 +165,27 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(exits::check_exit))
         .routes(routes!(audit::read_audit))
         .routes(routes!(billing::get_billing))
+        .routes(routes!(tools::take_screenshot))
+        .routes(routes!(tools::print_page))
+        .routes(routes!(tools::fetch_webpage));
+    for (path, refusal) in published::refusals(v1.get_openapi(), "/v1") {
+        v1 = v1.route(path, refusal);
+    }
+    v1 = v1
         .fallback(error::no_such_route)
-        .layer(from_fn_with_state(app.clone(), auth::require_key));
+        .layer(from_fn_with_state(app.clone(), auth::require_key))
+        .merge(opened_by_tokens());
     openapi::demand_key(v1.get_openapi_mut());
     v1
+}
+
+/// What the published API has moved there: nothing that is here.
+fn v2(app: &App) -> Router<App> {
+    published::refusals(&OpenApi::default(), "/v2")
+        .into_iter()
+        .fold(Router::new(), |v2, (path, refusal)| v2.route(path, refusal))
+        .fallback(error::no_such_route)
+        .layer(from_fn_with_state(app.clone(), auth::require_key))
 }
 
 /// Driving a session's browser without DevTools.
@@ -181,6 +213,17 @@ fn batches() -> OpenApiRouter<App> {
         .routes(routes!(batches::create_batch, batches::list_batches))
         .routes(routes!(batches::get_batch, batches::update_batch, batches::delete_batch))
         .routes(routes!(batches::retry_batch))
+/// What takes files, which are larger than any other body.
+fn uploads() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(session_files::upload_file))
+        .routes(routes!(session_files::upload_agent_file, session_files::list_agent_files))
+        .route_layer(from_fn(upload_body::see_to_its_end))
+}
+
+/// What a session's token opens as well as a key: each asks for itself.
+fn opened_by_tokens() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(session_downloads::fetch_download))
 }
 
 /// DevTools: WebSockets, and the addresses that other clients look for them under.

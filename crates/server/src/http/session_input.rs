@@ -1,6 +1,5 @@
 //! `/v1/sessions/{session_id}/{mouse,keyboard,scroll,drag-and-drop}`: the mouse and the keyboard.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -13,6 +12,7 @@ use roadstead_api::{
 use super::TAG_DRIVING;
 use super::body::JsonBody;
 use super::error::Failure;
+use super::numbers::{millis, whole};
 use super::params::SessionPath;
 use super::session_drive::{CannotDrive, drive};
 use crate::app::App;
@@ -234,24 +234,6 @@ fn read_scroll(body: ScrollRequest) -> Result<Scroll> {
     }
     let steps = whole("steps", body.steps, 1, 1..=MAX_STEPS)?;
     Ok(Scroll { at: Point { x: body.x, y: body.y }, right, down: body.delta_y, steps })
-}
-
-/// Reads a whole number.
-fn whole(field: &str, value: Option<f64>, usual: u32, range: RangeInclusive<u32>) -> Result<u32> {
-    let Some(value) = value else { return Ok(usual) };
-    let found = (value.fract() == 0.0).then(|| format!("{value}").parse().ok()).flatten();
-    found.filter(|found| range.contains(found)).ok_or_else(|| {
-        Error::invalid(field, format!("must be a whole number from {} to {}", range.start(), range.end()))
-    })
-}
-
-/// Reads a time in milliseconds, with fractions.
-fn millis(field: &str, value: Option<f64>, usual: Duration, most: Duration) -> Result<Duration> {
-    let Some(value) = value else { return Ok(usual) };
-    let found = Duration::try_from_secs_f64(value / 1000.0).ok().filter(|found| *found <= most);
-    found.ok_or_else(|| {
-        Error::invalid(field, format!("must be a number of milliseconds from 0 to {}", most.as_millis()))
-    })
 }
 
 #[cfg(test)]

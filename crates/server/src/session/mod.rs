@@ -14,15 +14,18 @@
 //!
 //! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
 //! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
-//! out to the network ([`way_out`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! out to the network ([`way_out`]), which files it is given ([`files`]), what it
+//! downloads ([`downloads`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
 pub mod access;
 mod admission;
 mod capture;
 mod checkpoint;
+pub mod downloads;
 pub mod drive;
 mod driver;
+pub mod files;
 mod finish;
 mod handle;
 pub mod history;
@@ -41,7 +44,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use roadstead_api::{ProjectId, Receipt, SessionId};
+use roadstead_api::{DownloadId, ProjectId, Receipt, SessionId};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -55,8 +58,11 @@ pub use self::work_dir::WorkRoot;
 
 use self::access::{Access, Scope};
 use self::admission::{Place, Places};
+use self::downloads::{Download, KeptFile, KeptRoot};
 use self::drive::Act;
+use self::drive::content::{Content, Reading};
 use self::driver::Driver;
+use self::files::Shelf;
 use self::history::{History, HistoryQuery};
 use self::query::{SessionFilter, SessionPage, SessionQuery};
 use self::record::SessionRecord;
@@ -64,9 +70,9 @@ use self::request::{ProfileUse, SessionRequest};
 use self::shred::Shredder;
 use crate::batch::record::BatchItemId;
 use crate::caller::Caller;
-use crate::config::SessionsConfig;
+use crate::config::{FilesConfig, SessionsConfig};
 use crate::db::{Blocked, Db};
-use crate::error::{Error, Result, SESSION_UNREACHABLE};
+use crate::error::{DOWNLOAD_NOT_FOUND, Error, Result, SESSION_UNREACHABLE};
 use crate::exits::Exits;
 use crate::exits::choice::{Choice, Wish};
 use crate::lifecycle::Lifecycle;
@@ -90,6 +96,8 @@ struct Context {
     browsers: BrowserSetup,
     exits: Exits,
     config: SessionsConfig,
+    files: FilesConfig,
+    kept: KeptRoot,
     places: Places,
     live: Mutex<HashMap<SessionId, SessionHandle>>,
 }
@@ -100,10 +108,10 @@ impl Sessions {
         db: Db,
         profiles: Profiles,
         lifecycle: Lifecycle,
-        work: WorkRoot,
+        (work, kept): (WorkRoot, KeptRoot),
         browsers: BrowserSetup,
         exits: Exits,
-        config: SessionsConfig,
+        (config, files): (SessionsConfig, FilesConfig),
     ) -> Self {
         let shredder = Shredder::new(work.path(), config.shred, lifecycle.tracker().clone());
         let places = Places::new(config.max_concurrent, config.queue_wait());
@@ -116,6 +124,8 @@ impl Sessions {
             browsers,
             exits,
             config,
+            files,
+            kept,
             places,
             live: Mutex::new(HashMap::new()),
         }))
@@ -206,7 +216,9 @@ impl Sessions {
         let id = SessionId::random();
         let (publisher, state) = watch::channel(SessionState::Starting);
         let (commands, given) = mpsc::channel(COMMANDS);
-        let handle = SessionHandle::new(id, caller.project, Access::new(request.token_only), state, commands);
+        let access = Access::new(request.token_only);
+        let files = Shelf::new(self.0.work.of(id), self.0.files.clone());
+        let handle = SessionHandle::new(id, caller.project, (access, files), state, commands);
         let (ready, started) = oneshot::channel();
         let driver = Driver::new(Arc::clone(&self.0), handle.clone(), publisher, given, place);
         let asked = Asked { caller: caller.clone(), request: request.clone(), way: way.clone(), batch_item };
@@ -285,6 +297,36 @@ impl Sessions {
         done.expect("driving a browser does not panic")
     }
 
+    /// Reads a page of a running session. A caller who hangs up meanwhile leaves no page behind.
+    pub async fn read(&self, project: ProjectId, id: SessionId, reading: Reading) -> Result<Content> {
+        let handle = self.require_running(project, id).await?;
+        let read = async move { handle.read(&reading).await };
+        let done = self.0.lifecycle.tracker().spawn(read.in_current_span()).await;
+        done.expect("reading a page does not panic")
+    }
+
+    /// Starts a session for one piece of work, does it, and ends the session, also when the caller hangs up meanwhile.
+    pub async fn with_one<W, T>(
+        &self,
+        caller: &Caller,
+        request: SessionRequest,
+        work: impl FnOnce(SessionId) -> W + Send + 'static,
+    ) -> Result<T>
+    where
+        W: Future<Output = Result<T>> + Send,
+        T: Send + 'static,
+    {
+        let (this, caller) = (self.clone(), caller.clone());
+        let whole = async move {
+            let session = this.create(&caller, request).await?;
+            let done = work(session.id()).await;
+            session.end(caller.actor()).await;
+            done
+        };
+        let done = self.0.lifecycle.tracker().spawn(whole.in_current_span()).await;
+        done.expect("a piece of work in a session does not panic")
+    }
+
     /// Ends one of a project's sessions, waits for its saves, and returns its record. One that is over is just returned.
     pub async fn end(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord> {
         let live = self.0.live().get(&id).filter(|handle| handle.project() == caller.project).cloned();
@@ -342,6 +384,28 @@ impl Sessions {
         }
     }
 
+    /// Lists what one of a project's sessions has downloaded: all that is over, with a file or without.
+    pub async fn downloads(&self, project: ProjectId, id: SessionId) -> Result<Vec<Download>> {
+        self.0.db.downloads(project, id, self.0.kept.oldest()).await
+    }
+
+    /// Opens a download of one of a project's sessions.
+    pub async fn download(
+        &self,
+        project: ProjectId,
+        (session, id): (SessionId, DownloadId),
+    ) -> Result<(Download, KeptFile)> {
+        let download = self.0.db.download(project, (session, id), self.0.kept.oldest()).await?;
+        let (kept, size) = (self.0.kept.clone(), download.size);
+        let opened = tokio::task::spawn_blocking(move || kept.read(session, id, size)).await;
+        match opened.expect("opening a file does not panic") {
+            Ok(file) => Ok((download, file)),
+            // It expired just now.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(DOWNLOAD_NOT_FOUND),
+            Err(error) => Err(Error::internal("The download could not be opened.", error)),
+        }
+    }
+
     /// Lists a project's live sessions.
     pub async fn live(&self, project: ProjectId, filter: SessionFilter) -> Result<Vec<SessionRecord>> {
         self.0.db.live_sessions(project, &filter).await
@@ -375,6 +439,17 @@ impl Sessions {
     /// Saves or gives up what an earlier server left unfinished, and removes files that belong to nobody.
     pub async fn recover(&self) -> Result<()> {
         recovery::recover(&self.0).await
+    }
+
+    /// Removes what is kept of downloads when it expires, until the server stops. What is there without being on record goes first;
+    /// no session may run before that.
+    pub async fn keep_downloads_swept(&self) -> Result<()> {
+        let Context { db, kept, lifecycle, config, .. } = &*self.0;
+        let shredder = Shredder::new(kept.path(), config.shred, lifecycle.tracker().clone());
+        kept.remove_orphans(db, &shredder).await?;
+        let sweeping = kept.clone().keep_swept(db.clone(), shredder, lifecycle.soft().clone());
+        lifecycle.tracker().spawn(sweeping);
+        Ok(())
     }
 
     /// Returns which browsers there are.

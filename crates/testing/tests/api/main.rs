@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod batches;
 mod cdp;
+mod docs;
 mod envelopes;
 mod events;
 mod exits;

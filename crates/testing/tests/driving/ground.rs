@@ -150,6 +150,16 @@ impl Session<'_> {
     }
 }
 
+/// A page of 400 × 5000 pixels, which notes when its end is seen.
+const LONG: &str = "<!doctype html><style>body { margin: 0; height: 5000px; position: relative }</style>
+<p id=end style='position: absolute; bottom: 0'>the end</p>
+<script>new IntersectionObserver((seen) => { if (seen[0].isIntersecting) window.seen = true; }).observe(end)</script>";
+
+/// A page whose script writes most of what there is to read.
+const STORY: &str = "<!doctype html><title>Night</title><nav><a href=/plain>Menu</a></nav><main></main>
+<script>document.querySelector('main').innerHTML = '<h2>One</h2>'
+    + '<p>It was a dark and stormy night, and the <b>rain</b> fell in torrents, except at intervals.</p>'.repeat(8)</script>";
+
 fn site() -> Router {
     Router::new()
         .route("/stage", get(async || Html(include_str!("stage.html"))))
@@ -165,4 +175,8 @@ fn site() -> Router {
         )
         .route("/moved", get(async || Html("<!doctype html><script>location.replace('/plain')</script>")))
         .route("/plain", get(async || Html("<!doctype html><title>plain</title>")))
+        .route("/long", get(async || Html(LONG)))
+        .route("/story", get(async || Html(STORY)))
+        .route("/slow", get(async || Html("<!doctype html><p>what there is<img src=/never>")))
+        .route("/never", get(async || std::future::pending::<StatusCode>().await))
 }

@@ -7,6 +7,7 @@ mod keyboard;
 mod mouse;
 mod navigate;
 mod scroll;
+mod tools;
 mod trouble;
 
 /// Makes two tests of one: each build.

@@ -45,11 +45,11 @@ async fn a_running_session_changes_its_address_and_keeps_its_page() -> Result<()
     session.page.evaluate("fetch('/third').then(() => null)").await?;
     ensure!(ground.witness.who_asked("/third") == [ip("127.0.0.1")], "{:?}", ground.witness.seen());
     // What failed changed nothing, and is not on record; newest first.
-    let changes = format!("/v1/audit?action=session.proxy&session={}", session.id);
-    let changes = program.data(Method::GET, &changes, None).await?;
+    let log = format!("/v1/audit?action=session.proxy&session={}", session.id);
+    let log = program.data(Method::GET, &log, None).await?;
     let subjects: Vec<_> =
-        changes["items"].as_array().into_iter().flatten().map(|entry| &entry["subject"]).collect();
-    ensure!(subjects == [&Value::Null, &json!("two")], "{changes}");
+        log["items"].as_array().into_iter().flatten().map(|entry| &entry["subject"]).collect();
+    ensure!(subjects == [&Value::Null, &json!("two")], "{log}");
     session.end(&program).await?;
     program.stop().await
 }

@@ -12,18 +12,20 @@
 //!   Scripts run in an isolated world, which sees the page's elements and none of its variables.
 //! - Each call has a time limit of its own, and all calls end at once when the browser does.
 //!
-//! [`navigate`], [`screen`], [`mouse`], [`keyboard`] (with its table of [`keys`]) and [`clipboard`] are what can be done; [`element`]
+//! [`navigate`], [`screen`], [`paper`], [`content`], [`mouse`], [`keyboard`] (with its table of [`keys`]) and [`clipboard`] are what can be done; [`element`]
 //! finds what a selector means, and [`frames`] where the focus is. What is not here: HTTP, and the rules of who may drive.
 
 pub mod clipboard;
+pub mod content;
 mod element;
 mod frames;
 pub mod keyboard;
 mod keys;
 pub mod mouse;
 mod navigate;
+pub mod paper;
 mod pointer;
-mod screen;
+pub mod screen;
 mod tab;
 
 use std::sync::Arc;
@@ -35,12 +37,15 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 pub use self::element::Wanted;
 pub use self::mouse::{Button, Place, Point};
 
+use self::content::{Content, Reading, Which};
 use self::pointer::Pointer;
 use self::tab::{Tab, Tabs};
 use crate::error::{Error, Result, SESSION_UNREACHABLE};
 
 /// How long a page may take to take an input event, or to run a short script. It takes about a millisecond when it is well.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a site may take to answer, and its page to load.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Chromium's code for a command to a CDP session that has ended, as a page's does when it is closed.
 const NO_SUCH_SESSION: i64 = -32001;
 
@@ -85,12 +90,34 @@ impl Controls {
         url: &str,
         last_problem: impl FnOnce() -> Option<String> + Send,
     ) -> Result<()> {
-        navigate::goto(&self.tabs.selected(mux).await?, url, last_problem).await
+        navigate::goto(&self.tabs.selected(mux).await?, url, LOAD_TIMEOUT, last_problem).await
     }
 
     /// Returns a picture of the selected tab, as PNG.
     pub async fn screenshot(&self, mux: &Mux) -> Result<Vec<u8>> {
-        screen::capture(&self.tabs.selected(mux).await?).await
+        screen::capture_viewport(&self.tabs.selected(mux).await?).await
+    }
+
+    /// Reads a page. One of its own is closed again.
+    pub async fn read(
+        &self,
+        mux: &Mux,
+        reading: &Reading,
+        last_problem: impl FnOnce() -> Option<String> + Send,
+    ) -> Result<Content> {
+        let tab = match reading.which {
+            Which::Selected => self.tabs.selected(mux).await?,
+            Which::At(place) => self.tabs.at(mux, place).await?,
+            Which::New => {
+                let page = mux.open_page("about:blank", CALL_TIMEOUT).await.map_err(failed)?;
+                self.tabs.with_id(mux, &page).await?
+            }
+        };
+        let content = content::read(&tab, reading, last_problem).await;
+        if reading.which == Which::New {
+            mux.close_page(tab.target(), CALL_TIMEOUT).await.map_err(failed)?;
+        }
+        content
     }
 }
 

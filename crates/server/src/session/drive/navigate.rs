@@ -16,8 +16,6 @@ use super::failed;
 use super::tab::{Activation, Tab};
 use crate::error::{Error, Result};
 
-/// How long a site may take to answer, and its page to load.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How soon to look again whether the new document has taken the old one's place.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Errors that are the address's, not the site's.
@@ -33,18 +31,23 @@ const ABORTED: &str = "net::ERR_ABORTED";
 /// Goes to `url` and waits until everything is loaded. A download is all that there is to wait for, and so is a place within
 /// the same document.
 ///
-/// `last_problem` tells what went wrong last on the session's way out.
+/// `limit` is for both, its answer and its load; `last_problem` tells what went wrong last on the session's way out.
 ///
 /// Errors: an address that means nothing; a site that does not answer, with Chromium's net error; nothing in time.
-pub async fn goto(tab: &Tab, url: &str, last_problem: impl FnOnce() -> Option<String> + Send) -> Result<()> {
-    let deadline = Instant::now() + LOAD_TIMEOUT;
+pub async fn goto(
+    tab: &Tab,
+    url: &str,
+    limit: Duration,
+    last_problem: impl FnOnce() -> Option<String> + Send,
+) -> Result<()> {
+    let deadline = Instant::now() + limit;
     let before = tab.looks().map(|looks| looks.began);
-    let answer = match tab.call("Page.navigate", json!({"url": url}), LOAD_TIMEOUT).await {
+    let answer = match tab.call("Page.navigate", json!({"url": url}), limit).await {
         Ok(answer) => answer,
         Err(CallError::TimedOut) => {
             return Err(Error::Timeout(format!(
                 "The site did not answer within {} s, or the page before it asks whether to leave. The browser still tries.",
-                LOAD_TIMEOUT.as_secs()
+                limit.as_secs()
             )));
         }
         Err(CallError::Refused(-32000, words)) => {
@@ -58,7 +61,7 @@ pub async fn goto(tab: &Tab, url: &str, last_problem: impl FnOnce() -> Option<St
     match answer["errorText"].as_str() {
         Some(problem) => Err(refused(problem, last_problem)),
         None if answer["loaderId"].is_string() => {
-            wait_until_loaded(tab, before, deadline).await?.require_a_site()
+            wait_until_loaded(tab, before, deadline, limit).await?.require_a_site()
         }
         None => Ok(()),
     }
@@ -108,7 +111,12 @@ impl Loaded {
 
 /// Waits for the load of the document that comes after the one that began at `before`: Chromium answers a navigation
 /// shortly before the new document is there.
-async fn wait_until_loaded(tab: &Tab, before: Option<f64>, deadline: Instant) -> Result<Loaded> {
+async fn wait_until_loaded(
+    tab: &Tab,
+    before: Option<f64>,
+    deadline: Instant,
+    limit: Duration,
+) -> Result<Loaded> {
     let script = format!(
         "(async () => {{
             if (performance.timeOrigin === {}) return null;
@@ -131,7 +139,7 @@ async fn wait_until_loaded(tab: &Tab, before: Option<f64>, deadline: Instant) ->
             Ok(_) | Err(CallError::TimedOut) => {
                 return Err(Error::Timeout(format!(
                     "The page is there, but was not loaded completely within {} s; it goes on loading.",
-                    LOAD_TIMEOUT.as_secs()
+                    limit.as_secs()
                 )));
             }
             Err(error) => return Err(failed(error)),

@@ -99,6 +99,25 @@ impl Tabs {
         })
     }
 
+    /// Finds the tab at a place in the browser's list of pages. Errors: there are not so many; the browser is gone.
+    pub async fn at(&self, mux: &Mux, place: usize) -> Result<Tab> {
+        let pages = mux.pages(CALL_TIMEOUT).await.map_err(failed)?;
+        self.meet(&pages);
+        let count = pages.len();
+        let page = pages.get(place).ok_or_else(|| {
+            Error::invalid("page_index", format!("there are {count} pages, counted from 0"))
+        })?;
+        self.open(mux, page).await.map_err(failed)?.ok_or_else(closed)
+    }
+
+    /// Finds the tab of a page. Errors: it is closed; the browser is gone.
+    pub async fn with_id(&self, mux: &Mux, id: &str) -> Result<Tab> {
+        let pages = mux.pages(CALL_TIMEOUT).await.map_err(failed)?;
+        self.meet(&pages);
+        let page = pages.iter().find(|page| page.id == id).ok_or_else(closed)?;
+        self.open(mux, page).await.map_err(failed)?.ok_or_else(closed)
+    }
+
     /// Notes which pages there are.
     fn meet(&self, pages: &[PageTarget]) {
         let mut known = self.known();
@@ -292,6 +311,10 @@ impl Looks {
         }
         Ok(())
     }
+}
+
+fn closed() -> Error {
+    Error::Conflict("The page was closed meanwhile; try again.".to_owned())
 }
 
 /// Returns how a page looks, or that it does not answer.
