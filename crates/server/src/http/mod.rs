@@ -213,6 +213,8 @@ fn batches() -> OpenApiRouter<App> {
         .routes(routes!(batches::create_batch, batches::list_batches))
         .routes(routes!(batches::get_batch, batches::update_batch, batches::delete_batch))
         .routes(routes!(batches::retry_batch))
+}
+
 /// What takes files, which are larger than any other body.
 fn uploads() -> OpenApiRouter<App> {
     OpenApiRouter::new()
