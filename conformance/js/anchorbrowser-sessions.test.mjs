@@ -191,6 +191,52 @@ test('what would mislead is refused', async () => {
   await refused(create({ viewport: { width: 'wide' } }), Anchorbrowser.BadRequestError, /viewport/);
 });
 
+test('a session can be started without waiting for it', async () => {
+  const { data: asked } = await client.post('/v1/sessions/async', { body: { browser: headless } });
+  assert.deepEqual([asked.status, asked.session_id], ['pending', null]);
+  const status = async () => (await client.get(`/v1/sessions/async/${asked.request_id}/status`)).data;
+  const ready = await until(status, ({ status }) => status === 'ready');
+  assert.equal(ready.progress.current_phase, 'ready');
+  const browser = await client.browser.connect(ready.session.session_id);
+  assert.equal(browser.contexts()[0].pages().length, 1);
+  await browser.close();
+  await end({ id: ready.session.session_id });
+  assert.equal((await status()).status, 'completed');
+  const unknown = client.get(`/v1/sessions/async/${randomUUID()}/status`);
+  await refused(unknown, Anchorbrowser.NotFoundError, /^Async request not found\.$/);
+});
+
+test('a batch comes up, is listed, cancelled and deleted', async () => {
+  const body = { count: 2, configuration: { browser: headless }, metadata: { project: 'harbour' } };
+  const { data: created } = await client.post('/v1/batch-sessions', { body });
+  const path = `/v1/batch-sessions/${created.batch_id}`;
+  const show = async () => (await client.get(path)).data;
+  const batch = await until(show, ({ status }) => status === 'completed');
+  assert.deepEqual([batch.total_requests, batch.completed_requests, batch.failed_requests], [2, 2, 0]);
+  assert.deepEqual([batch.metadata, batch.progress.percentage], [{ project: 'harbour' }, 100]);
+  const { data: listed } = await client.get('/v1/sessions', { query: { batch_id: created.batch_id } });
+  assert.deepEqual(listed.sessions.map(({ id }) => id).sort(), batch.sessions.map((item) => item.session_id).sort());
+  const cancel = client.patch(path, { body: { status: 'cancelled' } });
+  await refused(cancel, Anchorbrowser.ConflictError, /^The batch is completed already/);
+  const retry = client.post(`${path}/retry`, { body: {} });
+  await refused(retry, Anchorbrowser.BadRequestError, /^No failed sessions to retry$/);
+  const { data: batches } = await client.get('/v1/batch-sessions', { query: { limit: 1 } });
+  assert.equal(batches.batches[0].batch_id, created.batch_id);
+  assert.equal((await client.delete(path)).data.deleted_sessions, 2);
+  await refused(show(), Anchorbrowser.NotFoundError, /^Batch not found\.$/);
+  const none = client.post('/v1/batch-sessions', { body: { count: 0 } });
+  await refused(none, Anchorbrowser.BadRequestError, /^Session count must be between 1 and 1000$/);
+});
+
+test('an event that was signaled goes to the one who waits later', async () => {
+  const name = unique('event');
+  await client.events.signal(name, { data: { code: '123456' } });
+  assert.deepEqual((await client.events.waitFor(name, { timeoutMs: 10_000 })).data, { code: '123456' });
+  const late = client.events.waitFor(name, { timeoutMs: 10 });
+  const error = await late.then(assert.fail, (error) => error);
+  assert.equal(error.status, 408);
+});
+
 test('a session that does not exist is not found', async () => {
   await refused(client.sessions.retrieve(randomUUID()), Anchorbrowser.NotFoundError, /^Session not found\.$/);
   await refused(client.sessions.retrieve('session_id'), Anchorbrowser.NotFoundError, /^Session not found\.$/);

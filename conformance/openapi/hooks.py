@@ -21,6 +21,8 @@ from support.world import STRANGER, World
 LONGEST_WAIT = 0.05
 #: The longest that the document allows.
 LONGEST_ACCEPTED = 600
+#: The same for an event, in milliseconds.
+LONGEST_EVENT_WAIT = 3_600_000
 
 #: What there never is.
 ABSENT = {
@@ -28,6 +30,10 @@ ABSENT = {
     "name": "nobody",
     "revision": 1 << 40,
     "token": "00000000-0000-4000-8000-000000000000",
+    "batch_id": "00000000-0000-4000-8000-000000000000",
+    "request_id": "00000000-0000-4000-8000-000000000000",
+    "event_name": "nobody's",
+    "download_id": "00000000-0000-4000-8000-000000000000",
 }
 
 #: What works on a page of any session.
@@ -38,6 +44,8 @@ DELIBERATE = {
     # What the published API has and this server does not (CAPTCHAs, extensions, ...) is said, not skipped in silence.
     501: {
         "POST /v1/sessions",
+        "POST /v1/sessions/async",
+        "POST /v1/batch-sessions",
         "PUT /v1/sessions/{session_id}/proxy",
         "POST /v1/sessions/{session_id}/tokens",
         "POST /v1/profiles",
@@ -52,6 +60,8 @@ DELIBERATE = {
     503: {"POST /v1/sessions", "PUT /v1/sessions/{session_id}/proxy", "POST /v1/profiles", "PUT /v1/profiles/{name}"},
 }
 
+#: What starts sessions later, and what the answer calls them by.
+STARTS_LATER = {"POST /v1/sessions/async": "request_id", "POST /v1/batch-sessions": "batch_id"}
 #: The tags of operations that need a real page.
 PAGES = set(os.environ["ROADSTEAD_PAGE_TAGS"].split(","))
 
@@ -76,10 +86,24 @@ def before_call(context, case, kwargs):
     if operation.endswith("/events") and case.method == "GET":
         # Names that were thought up may exist too: random profiles have been made.
         world.end_soon(str(case.path_parameters["name"]))
+    if operation == "POST /v1/events/{event_name}/wait":
+        wait_briefly(case)
     if drives(case) and isinstance(case.body, dict):
         case.body = driving.hurry(case.body)
     if case.query and "min_revision" in case.query:
         case.query = case.query | {"timeout": shortened(case.query.get("timeout", LONGEST_WAIT))}
+
+
+def wait_briefly(case):
+    """A wait for an event, made short. What is no wait at all, and would be one of a minute, gets one."""
+    body = case.body if isinstance(case.body, dict) else None
+    if body is None and could_be_right(case, ParameterLocation.BODY):
+        case.body = {"timeoutMs": LONGEST_WAIT * 1000}
+        case.media_type = case.media_type or "application/json"
+    elif body is not None:
+        wait = body.get("timeoutMs")
+        if wait is None or (type(wait) in (int, float) and 0 <= wait <= LONGEST_EVENT_WAIT):
+            case.body = body | {"timeoutMs": LONGEST_WAIT * 1000}
 
 
 def name_what_exists(case, operation):
@@ -124,6 +148,9 @@ def after_call(context, case, response):
     journal[f"{case.method} {case.path}"][response.status_code] += 1
     if f"{case.method} {case.path}" == "POST /v1/sessions" and response.status_code == 200:
         world.end_session(response.json()["data"]["id"])
+    # One request may ask for a thousand sessions, and none of them may keep the others out.
+    if response.status_code == 200 and f"{case.method} {case.path}" in STARTS_LATER:
+        world.delete_batch(response.json()["data"][STARTS_LATER[f"{case.method} {case.path}"]])
 
 
 @schemathesis.check

@@ -5,7 +5,7 @@ import unittest
 import uuid
 
 import anchorbrowser
-from support.server import HEADLESS, SITE_URL, Suite, async_client, message, plain, unique
+from support.server import GENERATION, HEADLESS, SITE_URL, Suite, async_client, message, plain, unique, until
 
 EVERYTHING = {
     "session": {
@@ -78,6 +78,55 @@ class Sessions(Suite):
         with self.assertRaises(anchorbrowser.NotFoundError) as raised:
             self.sdk.create_session(browser={**HEADLESS, "profile": {"name": unique()}})
         self.assertEqual(message(raised.exception), "Profile not found.")
+
+    @unittest.skipIf(GENERATION < 1, "the older SDK has no such calls")
+    def test_a_session_can_be_started_without_waiting_for_it(self):
+        sessions = self.sdk.client.sessions
+        asked = plain(sessions.create_session_async(browser=HEADLESS))
+        self.assertEqual((asked["status"], asked["session_id"]), ("pending", None))
+        ready = until(
+            lambda: plain(sessions.get_async_session_status(asked["request_id"])), lambda it: it["status"] == "ready"
+        )
+        with self.sdk.first_page(ready["session"]["session_id"]) as page:
+            self.assertEqual(page.evaluate("1 + 1"), 2)
+
+    @unittest.skipIf(GENERATION < 1, "the older SDK has no such calls")
+    def test_a_batch_comes_up_is_retried_and_deleted(self):
+        batches = self.sdk.client.batch_sessions
+        created = plain(batches.create_batch_session(count=2, configuration={"browser": HEADLESS}))
+        batch_id = created["batch_id"]
+        done = until(lambda: plain(batches.get_batch_session(batch_id)), lambda it: it["status"] == "completed")
+        self.assertEqual((done["completed_requests"], len(done["sessions"])), (2, 2))
+        with self.assertRaises(anchorbrowser.ConflictError):
+            batches.update_batch_session(batch_id, status="cancelled")
+        with self.assertRaises(anchorbrowser.BadRequestError) as raised:
+            batches.retry_batch_session(batch_id)
+        self.assertEqual(message(raised.exception), "No failed sessions to retry")
+        listed = plain(batches.list_batch_sessions(limit=100))
+        self.assertIn(batch_id, [batch["batch_id"] for batch in listed["batches"]])
+        self.assertEqual(plain(batches.delete_batch_session(batch_id))["deleted_sessions"], 2)
+        self.assertEqual(self.running(), set())
+
+    @unittest.skipIf(GENERATION < 1, "the older SDK has no such calls")
+    def test_what_sessions_used_is_told_and_nothing_is_charged(self):
+        with self.sdk.session(browser=HEADLESS):
+            pass
+        metrics = ["session_count", "session_hours"]
+        history = self.sdk.client.sessions.get_sessions_history(granularity="month", metrics=metrics)
+        self.assertGreaterEqual(history.data[-1].session_count, 1)
+        self.assertIsNotNone(history.summary.total_session_hours)
+        self.assertEqual(history.pagination.current_page, 1)
+        billing = plain(self.sdk.client.billing.get_billing())
+        self.assertEqual((billing["tier"], billing["max_concurrent_browsers"]), ("self_hosted", -1))
+
+    @unittest.skipIf(GENERATION < 1, "the older SDK names these calls differently")
+    def test_an_event_that_was_signaled_goes_to_the_one_who_waits_later(self):
+        events, name = self.sdk.client.events, unique("event")
+        events.signal_event(name, data={"code": "123456"})
+        self.assertEqual(events.wait_for_event(name, timeout_ms=10_000).data, {"code": "123456"})
+        with self.assertRaises(anchorbrowser.APIStatusError) as raised:
+            events.wait_for_event(name, timeout_ms=10)
+        self.assertEqual(raised.exception.status_code, 408)
 
     def test_a_session_that_does_not_exist_is_not_found(self):
         for call in (self.sdk.get_session, self.sdk.delete_session):

@@ -7,6 +7,7 @@ what does not. Requests that end or change a thing get one of their own.
 import itertools
 import os
 import threading
+import time
 import urllib.parse
 
 import requests
@@ -15,6 +16,8 @@ import requests
 EVENTS_LAST = 0.3
 #: What every call of the world itself may take, in seconds.
 PATIENCE = 30
+#: How often what is waited for is looked at, in seconds.
+PAUSE = 0.02
 
 #: The run that has no key.
 STRANGER = "stranger"
@@ -22,6 +25,12 @@ STRANGER = "stranger"
 HEADLESS = {"headless": {"active": True}}
 #: Operations after which a session, or a profile, is not what it was.
 SPENDS_SESSION = {"DELETE /v1/sessions/{session_id}"}
+#: Operations after which a batch is not what it was.
+SPENDS_BATCH = {
+    "DELETE /v1/batch-sessions/{batch_id}",
+    "PATCH /v1/batch-sessions/{batch_id}",
+    "POST /v1/batch-sessions/{batch_id}/retry",
+}
 SPENDS_PROFILE = {"DELETE /v1/profiles/{name}", "PUT /v1/profiles/{name}", "GET /v1/profiles/{name}/events"}
 
 #: Operations that not every revision will do for.
@@ -40,14 +49,25 @@ class World:
         self.session = None
         self.profile = None
         self.saver = None
+        self.batch = None
+        self.request = None
+        self.download = None
         self.run = os.environ["ROADSTEAD_RUN"]
 
     def parameters_for(self, operation: str) -> dict:
         """Returns path parameters of things that exist, for an operation such as `GET /v1/profiles/{name}`."""
         if operation.startswith("DELETE /v1/sessions/{session_id}/tokens/"):
             return self.token()
+        if "{download_id}" in operation:
+            return self.kept_download()
         if "{session_id}" in operation:
             return {"session_id": self.spent_session() if operation in SPENDS_SESSION else self.kept_session()}
+        if "{batch_id}" in operation:
+            return {"batch_id": self.spent_batch(operation) if operation in SPENDS_BATCH else self.kept_batch()}
+        if "{request_id}" in operation:
+            return {"request_id": self.kept_request()}
+        if "{event_name}" in operation:
+            return {"event_name": self.kept_signal() if operation.endswith("/wait") else self.new_name()}
         if "/exits/{name}" in operation:
             return {"name": "pier"}
         if "{revision}" in operation:
@@ -70,8 +90,8 @@ class World:
     def new_name(self) -> str:
         return f"{self.run} {next(self.numbers)}"
 
-    def new_session(self, **browser) -> str:
-        return self.call("POST", "/v1/sessions", {"browser": HEADLESS | browser})["id"]
+    def new_session(self, session=None, **browser) -> str:
+        return self.call("POST", "/v1/sessions", {"session": session or {}, "browser": HEADLESS | browser})["id"]
 
     def end_session(self, session: str):
         self.http.delete(f"{self.url}/v1/sessions/{session}", timeout=PATIENCE)
@@ -86,6 +106,50 @@ class World:
         if not self.runs(self.session):
             self.session = self.new_session()
         return self.session
+
+    def new_batch(self, profile: dict) -> str:
+        configuration = {"browser": HEADLESS | {"profile": profile}}
+        return self.call("POST", "/v1/batch-sessions", {"count": 2, "configuration": configuration})["batch_id"]
+
+    def failed_batch(self) -> str:
+        """One that has come to nothing: its profile does not exist."""
+        batch = self.new_batch({"name": "nobody"})
+        deadline = time.monotonic() + PATIENCE
+        while self.call("GET", f"/v1/batch-sessions/{batch}")["status"] != "failed":
+            assert time.monotonic() < deadline, "a batch that cannot be does not fail"
+            time.sleep(PAUSE)
+        return batch
+
+    def waiting_batch(self) -> str:
+        """One that waits for a revision that its profile will not have."""
+        return self.new_batch({"name": self.kept_profile(), "min_revision": 1 << 40, "wait_seconds": 600})
+
+    def spent_batch(self, operation: str) -> str:
+        """One that may be changed. A stranger's request must not."""
+        if self.run == STRANGER:
+            return self.kept_batch()
+        return self.waiting_batch() if operation.startswith("PATCH") else self.failed_batch()
+
+    def kept_batch(self) -> str:
+        if self.batch is None or not self.exists(f"/v1/batch-sessions/{self.batch}"):
+            self.batch = self.failed_batch()
+        return self.batch
+
+    def delete_batch(self, batch: str):
+        """Also what was asked for as a single session is a batch, of one."""
+        self.http.delete(f"{self.url}/v1/batch-sessions/{batch}", timeout=PATIENCE)
+
+    def kept_request(self) -> str:
+        if self.request is None or not self.exists(f"/v1/sessions/async/{self.request}/status"):
+            body = {"browser": HEADLESS | {"profile": {"name": "nobody"}}}
+            self.request = self.call("POST", "/v1/sessions/async", body)["request_id"]
+        return self.request
+
+    def kept_signal(self) -> str:
+        """The name of an event that was signaled, and not waited for."""
+        name = self.new_name()
+        self.call("POST", f"/v1/events/{name}", {"data": {"number": 1}})
+        return name
 
     def new_profile(self) -> str:
         return self.call("POST", "/v1/profiles", {"name": self.new_name()})["name"]
@@ -117,6 +181,17 @@ class World:
         session = self.kept_session()
         minted = self.call("POST", f"/v1/sessions/{session}/tokens", {})
         return {"session_id": session, "token": minted["tokens"][0]["id"]}
+
+    def kept_download(self) -> dict:
+        """One that is there; it stays when its session ends. The fake browser downloads what is at such an address."""
+        if self.download is None:
+            session = self.new_session({"initial_url": "https://site.example/fake-download"})
+            deadline = time.monotonic() + PATIENCE
+            while not (items := self.call("GET", f"/v1/sessions/{session}/downloads")["items"]):
+                assert time.monotonic() < deadline, "nothing was downloaded"
+                time.sleep(0.01)
+            self.download = {"session_id": session, "download_id": items[0]["id"]}
+        return self.download
 
     def end_soon(self, profile: str):
         """Ends a stream of a profile's events."""

@@ -5,6 +5,7 @@ The suites run once per SDK generation. The generations name the same calls diff
 """
 
 import os
+import time
 import unittest
 import uuid
 from contextlib import contextmanager
@@ -39,6 +40,16 @@ def plain(answer):
     """Turns an answer into the `data` that was on the wire: undeclared fields are kept, timestamps are text."""
     data = getattr(answer, "data", answer)  # some calls of the older SDK return `data` itself
     return data.model_dump(mode="json", exclude_unset=True, warnings=False)
+
+
+def until(read, accept, seconds=30):
+    """Reads again and again until `accept` likes what it reads, and returns that."""
+    deadline = time.monotonic() + seconds
+    while not accept(value := read()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still {value} after {seconds} s")
+        time.sleep(0.05)
+    return value
 
 
 class Sdk:

@@ -79,3 +79,50 @@ impl<T> FromIterator<T> for Items<T> {
         Self { count: items.len(), items }
     }
 }
+
+/// Which page of a list an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Pagination {
+    /// This page's number, from 1.
+    pub current_page: u32,
+    /// How many pages there are.
+    pub total_pages: u64,
+    /// How many match, on all pages.
+    pub total_records: u64,
+    /// Whether there is a page after this one.
+    pub has_next: bool,
+    /// Whether there is a page before this one.
+    pub has_prev: bool,
+}
+
+impl Pagination {
+    /// Describes page `current_page`, from 1, of `total_records` at `limit` to a page, at least 1.
+    pub fn new(current_page: u32, limit: u32, total_records: u64) -> Self {
+        let total_pages = total_records.div_ceil(u64::from(limit.max(1)));
+        Self {
+            current_page,
+            total_pages,
+            total_records,
+            has_next: u64::from(current_page) < total_pages,
+            has_prev: current_page > 1 && total_pages > 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_know_their_neighbours() {
+        let page = |page, total| {
+            let page = Pagination::new(page, 10, total);
+            (page.total_pages, page.has_prev, page.has_next)
+        };
+        assert_eq!(page(1, 0), (0, false, false));
+        assert_eq!(page(1, 10), (1, false, false));
+        assert_eq!(page(1, 11), (2, false, true));
+        assert_eq!(page(2, 11), (2, true, false));
+        assert_eq!(page(7, 11), (2, true, false));
+    }
+}

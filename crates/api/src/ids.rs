@@ -49,8 +49,16 @@ uuid_id! {
     SessionId
 }
 uuid_id! {
+    /// Names one batch of sessions, or one session that was asked for and not waited for.
+    BatchId
+}
+uuid_id! {
     /// Names one project: the tenant that owns keys, sessions and profiles.
     ProjectId
+}
+uuid_id! {
+    /// Names one download within its session: the `guid` that DevTools clients know it by.
+    DownloadId
 }
 uuid_id! {
     /// Names one API key. It is not the key.

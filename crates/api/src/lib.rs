@@ -1,9 +1,14 @@
 //! The wire: request and response types, ids and names of the HTTP API, with their serde and OpenAPI derives. No I/O.
 
 pub mod audit;
+pub mod batch;
+pub mod billing;
 pub mod drive;
 pub mod envelope;
+pub mod event;
 pub mod exit;
+pub mod files;
+pub mod history;
 pub mod ids;
 mod object;
 pub mod profile;
@@ -16,13 +21,24 @@ pub mod session_token;
 pub mod tools;
 
 pub use audit::{AuditEntry, AuditKey, AuditPage};
+pub use batch::{
+    AsyncProgress, AsyncSessionCreated, AsyncSessionStatus, BatchCancelled, BatchCreateRequest, BatchCreated,
+    BatchDeleted, BatchDeletionError, BatchDetails, BatchItem, BatchList, BatchProgress, BatchRetried,
+    BatchRetryRequest, BatchSummary, BatchUpdateRequest,
+};
+pub use billing::BillingInfo;
 pub use drive::{
     ButtonRequest, ClickRequest, ClipboardRequest, ClipboardText, Copied, DragRequest, Driven, GotoRequest,
     MouseButton, MoveRequest, PasteRequest, ScrollRequest, ShortcutRequest, TypeRequest,
 };
-pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, SuccessResponse};
+pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, Pagination, SuccessResponse};
+pub use event::{EventSignalRequest, EventWaitRequest};
 pub use exit::{Exit, ExitCheck};
-pub use ids::{ApiKeyId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId};
+pub use files::{AgentFile, AgentFiles, DownloadItem, UploadForm, Uploaded};
+pub use history::{HistoryPoint, HistorySummary, SessionHistory};
+pub use ids::{
+    ApiKeyId, BatchId, DownloadId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId,
+};
 pub use profile::{
     Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,
 };

@@ -178,6 +178,7 @@ mod tests {
             run_as: None,
             name: String::new(),
             own_dirs: Vec::new(),
+            shown_dirs: Vec::new(),
             confinement: None,
             proxy: None,
             restore_tabs: false,

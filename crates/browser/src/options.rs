@@ -68,6 +68,8 @@ pub struct LaunchOptions {
     pub name: String,
     /// Directories that it may read and write besides the user data dir and the home.
     pub own_dirs: Vec<PathBuf>,
+    /// Directories that it may read, and no more.
+    pub shown_dirs: Vec<PathBuf>,
     /// The walls around it. `None` for trials and tests: nothing but its user and its own sandbox.
     pub confinement: Option<Confinement>,
     /// The proxy that all its traffic goes through, loopback included. `None` is the network itself, for trials and tests.

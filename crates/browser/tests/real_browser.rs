@@ -45,6 +45,7 @@ fn options(build: Build, room: &Path) -> LaunchOptions {
         run_as: is_root().then_some(NOBODY),
         name: String::new(),
         own_dirs: Vec::new(),
+        shown_dirs: Vec::new(),
         confinement: None,
         proxy: None,
         restore_tabs: false,
@@ -292,13 +293,14 @@ async fn pdfs(build: Build) {
     fs::create_dir(&downloads).unwrap();
     fs::set_permissions(&downloads, fs::Permissions::from_mode(0o777)).unwrap();
     let browser = Browser::launch(&options).await.unwrap();
-    browser.mux().set_download_behavior(downloads.to_str().unwrap(), LIMIT).await.unwrap();
+    browser.mux().capture_downloads(downloads.to_str().unwrap(), LIMIT).await.unwrap();
     let session = attach_first(browser.mux()).await;
     let params = json!({"url": site.url("paper.pdf")});
     let answer = browser.mux().call_in(&session, "Page.navigate", params, LIMIT).await.unwrap();
     assert_eq!(answer["errorText"], "net::ERR_ABORTED", "it was shown: {answer}");
     until("the PDF does not arrive", async || {
-        fs::read(downloads.join("paper.pdf")).is_ok_and(|bytes| bytes == PDF)
+        let found = fs::read_dir(&downloads).unwrap().map(|entry| entry.unwrap().path()).next();
+        found.is_some_and(|file| fs::read(file).is_ok_and(|bytes| bytes == PDF))
     })
     .await;
     end_well(browser, room.path()).await;

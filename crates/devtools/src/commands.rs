@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::mux::{CallError, Mux};
+use crate::rules::downloads_into;
 
 /// A page of the default context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +39,12 @@ impl Mux {
         self.call("Storage.setCookies", json!({"cookies": cookies}), limit).await.map(drop)
     }
 
-    /// Lets downloads go into a directory: those of the default context at once, and all others that a client allows,
-    /// wherever it wants them.
-    pub async fn set_download_behavior(&self, dir: &str, limit: Duration) -> Result<(), CallError> {
+    /// Lets downloads go into a directory, each under its id: those of the default context at once, and all others that a
+    /// client allows, wherever it wants them. [`Mux::subscribe`] tells of each, whoever allowed it: `Browser.downloadWillBegin`
+    /// and `Browser.downloadProgress`.
+    pub async fn capture_downloads(&self, dir: &str, limit: Duration) -> Result<(), CallError> {
         self.settle_downloads(dir);
-        let params = json!({"behavior": "allow", "downloadPath": dir});
-        self.call("Browser.setDownloadBehavior", params, limit).await.map(drop)
+        self.call("Browser.setDownloadBehavior", downloads_into(dir), limit).await.map(drop)
     }
 
     /// Lists the pages of the default context. Those of a client's own contexts are nobody's but the client's.

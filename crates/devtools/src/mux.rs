@@ -1,5 +1,6 @@
 //! The multiplexer itself: a reader, a writer, and the tables between them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::client::{Client, ClientId, EndReason, Pushed, Queue, SendError};
 use crate::message::{self, Outline, outline, to_browser, to_client, unquote};
 use crate::pipe::{MAX_COMMAND_BYTES, MessageReader, write_message};
 use crate::routes::{Asker, Owner, Routes};
-use crate::rules::{Decision, decide, redirect_downloads};
+use crate::rules::{Decision, decide, downloads_into, redirect_downloads, tells_of_downloads};
 use crate::scan::scan_object;
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -100,6 +101,8 @@ struct Shared {
     events: broadcast::Sender<Event>,
     /// Where every download goes, once that is settled.
     downloads: OnceLock<String>,
+    /// Whether a client has said what becomes of downloads. Chromium forgets ours with the end of the client's CDP session.
+    downloads_touched: AtomicBool,
 }
 
 /// A message on its way to the browser, with its share of the write budget.
@@ -132,6 +135,7 @@ impl Mux {
             closed: watch::Sender::new(false),
             events: broadcast::Sender::new(EVENTS),
             downloads: OnceLock::new(),
+            downloads_touched: AtomicBool::new(false),
         };
         (Self(Arc::new(shared)), waiting)
     }
@@ -249,10 +253,13 @@ impl Mux {
         let mut found = read(&text);
         let mut text = text;
         if let (Ok(outline), Some(dir)) = (&found, self.0.downloads.get())
-            && let Some(redirected) = redirect_downloads(&text, outline, dir)
+            && tells_of_downloads(&text, outline)
         {
-            text = redirected.into();
-            found = read(&text);
+            self.0.downloads_touched.store(true, Ordering::Relaxed);
+            if let Some(redirected) = redirect_downloads(&text, outline, dir) {
+                text = redirected.into();
+                found = read(&text);
+            }
         }
         let mut routes = self.routes();
         let (root, queue) = routes.client(client).ok_or(SendError)?;
@@ -470,6 +477,15 @@ impl Shared {
             // order: when it has answered this one, it has answered all that it ever will.
             drop(routes);
             self.command(Asker::Fence(gone), "Browser.getVersion", &json!({}));
+            routes = self.routes();
+        }
+        if method.as_deref() == Some("Target.detachedFromTarget")
+            && let Some(dir) = self.downloads.get()
+            && self.downloads_touched.load(Ordering::Relaxed)
+        {
+            // With the CDP session went whatever it had said of downloads, and ours with that.
+            drop(routes);
+            self.command(Asker::Nobody, "Browser.setDownloadBehavior", &downloads_into(dir));
             routes = self.routes();
         }
         if let Some((_, queue)) = ended.and_then(|client| routes.client(client)) {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::message::{Malformed, Outline, outline, unquote};
 use crate::scan::scan_object;
@@ -13,6 +13,9 @@ const OWN_PROXY: &str = "Browser contexts have no proxies of their own here: the
 const UNCLEAR: &str = "Invalid parameters: each is given once, and has its documented type";
 /// How many `Target.sendMessageToTarget` may be in one another.
 const MAX_NESTING: usize = 4;
+
+/// The behavior under which a file is named by its download's id: two never meet, and no site chooses a name on our disk.
+const UNDER_NAMES_OF_THEIR_OWN: &str = "allowAndName";
 
 /// What a client is told that sets where downloads go in the older, nested form of the protocol.
 const NESTED_DOWNLOADS: &str = "Not supported here: set the download behavior in a flattened session";
@@ -54,21 +57,35 @@ fn decide_context(text: &[u8]) -> Decision {
     }
 }
 
-/// Rewrites a command that says where downloads go: they go into the session's own directory, wherever the client wanted
-/// them. Clients name directories of their own machine, Playwright for each context that it makes, so a refusal would be the
-/// end of them. `None` when the command says no such thing.
+/// Rewrites a command that says where downloads go: they go into the session's own directory, each under a name that no other
+/// has, wherever the client wanted them. Clients name directories of their own machine, Playwright for each context that it
+/// makes, so a refusal would be the end of them. `None` when the command allows nothing.
 pub(crate) fn redirect_downloads(text: &[u8], outline: &Outline, dir: &str) -> Option<Vec<u8>> {
-    if !sets_downloads(&unquote(&text[outline.method.clone()?])?) {
+    if !tells_of_downloads(text, outline) {
         return None;
     }
     // What Chromium finds malformed sets nothing.
     let mut command: Value = serde_json::from_slice(text).ok()?;
-    let path = command.get_mut("params")?.get_mut("downloadPath")?;
-    if !path.is_string() {
-        return None;
+    let params = command.get_mut("params")?.as_object_mut()?;
+    match params.get("behavior")?.as_str()? {
+        "allow" | "allowAndName" if params.get("downloadPath").is_some_and(Value::is_string) => {}
+        "default" => {}
+        _ => return None,
     }
-    *path = dir.into();
+    params.insert("behavior".to_owned(), UNDER_NAMES_OF_THEIR_OWN.into());
+    params.insert("downloadPath".to_owned(), dir.into());
     Some(command.to_string().into_bytes())
+}
+
+/// Tells whether a command says what becomes of downloads.
+pub(crate) fn tells_of_downloads(text: &[u8], outline: &Outline) -> bool {
+    let method = outline.method.clone().and_then(|place| unquote(&text[place]));
+    method.is_some_and(|method| sets_downloads(&method))
+}
+
+/// Orders that all downloads go into a directory, and that we are told of them. For the pipe's own root.
+pub(crate) fn downloads_into(dir: &str) -> Value {
+    json!({"behavior": UNDER_NAMES_OF_THEIR_OWN, "downloadPath": dir, "eventsEnabled": true})
 }
 
 fn sets_downloads(method: &str) -> bool {
@@ -114,8 +131,6 @@ fn decide_nested(text: &[u8], found: &Outline, level: usize) -> Decision {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn decision(text: &str) -> Decision {
@@ -142,16 +157,30 @@ mod tests {
                     r#"{{"id": 7, "method": "{method}", "sessionId": "S", "params": {{"behavior": "allow", "{key}": "/etc"}}}}"#
                 );
                 let after = redirected(&text).unwrap();
-                assert_eq!(after["params"], json!({"behavior": "allow", "downloadPath": "/own"}), "{text}");
+                assert_eq!(
+                    after["params"],
+                    json!({"behavior": "allowAndName", "downloadPath": "/own"}),
+                    "{text}"
+                );
                 assert_eq!((&after["id"], &after["sessionId"]), (&json!(7), &json!("S")));
                 assert_eq!(decision(&nested(&text)), Decision::Refuse(NESTED_DOWNLOADS));
             }
         }
-        let twice = r#"{"id": 1, "method": "Page.setDownloadBehavior", "params": {"downloadPath": "/a", "downloadPath": "/b"}}"#;
-        assert_eq!(redirected(twice).unwrap()["params"], json!({"downloadPath": "/own"}));
+        let own = json!({"behavior": "allowAndName", "downloadPath": "/own"});
+        let twice = r#"{"id": 1, "method": "Page.setDownloadBehavior", "params": {"behavior": "deny", "behavior": "allow", "downloadPath": "/a", "downloadPath": "/b"}}"#;
+        assert_eq!(redirected(twice).unwrap()["params"], own);
+        let usual =
+            r#"{"id": 1, "method": "Browser.setDownloadBehavior", "params": {"behavior": "default"}}"#;
+        assert_eq!(
+            redirected(usual).unwrap()["params"],
+            own,
+            "what Chromium does by default is not captured"
+        );
         for text in [
             r#"{"id": 1, "method": "Browser.setDownloadBehavior", "params": {"behavior": "deny"}}"#,
-            r#"{"id": 1, "method": "Browser.setDownloadBehavior", "params": {"downloadPath": ["/etc"]}}"#,
+            r#"{"id": 1, "method": "Browser.setDownloadBehavior", "params": {"behavior": "allow", "downloadPath": ["/etc"]}}"#,
+            r#"{"id": 1, "method": "Browser.setDownloadBehavior", "params": {"behavior": "allow"}}"#,
+            r#"{"id": 1, "method": "Browser.setDownloadBehavior", "params": {"downloadPath": "/etc"}}"#,
             r#"{"id": 1, "method": "Browser.setDownloadBehavior"}"#,
             r#"{"id": 1, "method": "Page.navigate", "params": {"downloadPath": "/etc"}}"#,
         ] {

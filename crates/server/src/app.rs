@@ -15,14 +15,18 @@ use roadstead_vault::{Rotation, Vault, VaultError, finish_rotation, rotate_root_
 use tracing::{info, warn};
 
 use crate::audit::{self, Origin};
+use crate::batch::Batches;
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::Result;
+use crate::events::Events;
 use crate::exits::Exits;
+use crate::http;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::profile::Profiles;
+use crate::session::downloads::KeptRoot;
 use crate::session::{BrowserSetup, Sessions, WorkRoot};
 
 /// Buckets of every duration that `/metrics` shows, in seconds: from a warm start to a very slow save.
@@ -150,6 +154,8 @@ struct Parts {
     config: Config,
     db: Db,
     sessions: Sessions,
+    batches: Batches,
+    events: Events,
     exits: Exits,
     profiles: Profiles,
     limits: Limits,
@@ -177,8 +183,8 @@ impl App {
                 "finished a rotation of the root key that was interrupted"
             );
         }
-        let profiles =
-            Profiles::new(db.clone(), data_dir.vault()?, config.profile.clone(), lifecycle.clone());
+        let vault = data_dir.vault()?;
+        let profiles = Profiles::new(db.clone(), vault.clone(), config.profile.clone(), lifecycle.clone());
         let egress = Egress::new(config.egress.policy.clone());
         let exits = Exits::new(egress, config.egress.clone(), db.clone());
         let work = WorkRoot::open(data_dir.path(), stranger)?;
@@ -186,12 +192,18 @@ impl App {
             db.clone(),
             profiles.clone(),
             lifecycle.clone(),
-            work,
+            (work, KeptRoot::open(data_dir.path(), config.files.keep_downloads())?),
             browsers,
             exits.clone(),
-            config.sessions.clone(),
+            (config.sessions.clone(), config.files.clone()),
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;
+        sessions.keep_downloads_swept().await.context("failed to look through what is kept of downloads")?;
+        let events = Events::new(db.clone(), vault.clone(), lifecycle.clone());
+        let batches =
+            Batches::open(db.clone(), sessions.clone(), vault, lifecycle.clone(), http::read_session_request);
+        let batches = batches.await.context("failed to take up the batches that an earlier server left")?;
+        lifecycle.tracker().spawn(batches.clone().run());
         let metrics = recorder()?;
         let retention = audit::keep(db.clone(), config.audit.keep_days, lifecycle.soft().clone());
         lifecycle.tracker().spawn(retention);
@@ -201,6 +213,8 @@ impl App {
             config,
             db,
             sessions,
+            batches,
+            events,
             exits,
             profiles,
             lifecycle,
@@ -223,6 +237,16 @@ impl App {
     /// Returns the registry of sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+
+    /// Returns the sessions that are started later.
+    pub fn batches(&self) -> &Batches {
+        &self.0.batches
+    }
+
+    /// Returns what clients wait for and signal.
+    pub fn events(&self) -> &Events {
+        &self.0.events
     }
 
     /// Returns the ways out to the network.

@@ -94,6 +94,14 @@ words! {
         TokenMint = "session.token_mint",
         /// A token for a session was revoked.
         TokenRevoke = "session.token_revoke",
+        /// Sessions were asked for, to be started later; the subject is the batch.
+        BatchCreate = "batch.create",
+        /// What a batch had not started was cancelled, and what ran of it ended.
+        BatchCancel = "batch.cancel",
+        /// What a batch could not start is tried again.
+        BatchRetry = "batch.retry",
+        /// A batch was deleted.
+        BatchDelete = "batch.delete",
         /// A profile was made.
         ProfileCreate = "profile.create",
         /// A session starts from a profile's revision.

@@ -7,6 +7,7 @@
 mod chromium;
 mod egress;
 mod extra_arg;
+mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod origin;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 pub use self::chromium::{ChromiumConfig, Confine, UserRange};
 pub use self::egress::{EgressConfig, ExitConfig};
 pub use self::extra_arg::ExtraArg;
+pub use self::files::FilesConfig;
 pub use self::origin::WebOrigin;
 pub use self::server::{PublicUrl, ServerConfig, TlsConfig, TrustedProxies};
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub profile: ProfileConfig,
     /// Where browsers may go, and over which exits.
     pub egress: EgressConfig,
+    /// How much may go into sessions.
+    pub files: FilesConfig,
     /// How long the audit log is kept.
     pub audit: AuditConfig,
     /// How often callers may do what.
@@ -169,6 +173,7 @@ impl Config {
             bail!("profile.max_bytes must be at least 1; leave it out for no limit");
         }
         config.chromium.check()?;
+        config.files.check()?;
         if config.audit.keep_days < MIN_AUDIT_DAYS {
             bail!("audit.keep_days must be at least {MIN_AUDIT_DAYS}");
         }
@@ -239,6 +244,13 @@ mod tests {
             "[profile]\nmax_bytes = 0",
             "[profile]\nkeep_days = -1",
             "[audit]\nkeep_days = 29",
+            "[files]\nmax_upload_mib = 0",
+            "[files]\nmax_uploads_mib = 100000000",
+            "[files]\nupload_seconds = 0",
+            "[files]\nmax_archive_files = 0",
+            "[files]\nmax_download_mib = 0",
+            "[files]\ndownload_seconds = 0",
+            "[files]\nkeep_downloads_minutes = 100000000",
             "[limits]\ncreates_per_minute = -1",
             "[chromium]\nextra_args = [\"--no-sandbox\"]",
             "[server]\npublic_url = \"ftp://x\"",

@@ -39,6 +39,14 @@ pub enum Error {
         /// When a retry makes sense.
         retry_after: Duration,
     },
+    /// Too much waits to be started: how much may.
+    #[error(
+        "API key would exceed batch browser limit. At most {limit} sessions of a project may wait for their start; try again when some have started, or cancel some."
+    )]
+    TooMuchWaits {
+        /// The limit.
+        limit: u64,
+    },
     /// Too many in too short a time.
     #[error("{what} Try again in {} s.", .retry_after.as_secs_f64().ceil())]
     TooOften {
@@ -81,8 +89,14 @@ pub const PROFILE_NOT_FOUND: Error = Error::NotFound("Profile not found.");
 pub const SESSION_UNREACHABLE: Error = Error::NotFound("Session not found or unreachable.");
 /// A revision that the profile does not have, or no longer.
 pub const REVISION_NOT_FOUND: Error = Error::NotFound("Revision not found.");
+/// A download that never was, has no file, or has expired.
+pub const DOWNLOAD_NOT_FOUND: Error = Error::NotFound("Download not found.");
 /// An exit that the configuration does not have.
 pub const EXIT_NOT_FOUND: Error = Error::NotFound("Exit not found.");
+/// A batch that does not exist, or no longer.
+pub const BATCH_NOT_FOUND: Error = Error::NotFound("Batch not found.");
+/// `Async request not found.`, as the API words it.
+pub const ASYNC_REQUEST_NOT_FOUND: Error = Error::NotFound("Async request not found.");
 /// `Session not found.`, as the API words it.
 pub const SESSION_NOT_FOUND: Error = Error::NotFound("Session not found.");
 

@@ -8,7 +8,9 @@
 //! | [`cli`] | the program's commands, and what they print |
 //! | [`serving`] | connections, TLS, and what each may take |
 //! | [`http`] | every route, the API's envelopes, keys at the door, WebSockets |
+//! | [`batch`] | sessions that are asked for now and started when there is room |
 //! | [`session`] | one task per session owns a browser from its start to its last receipt |
+//! | [`events`] | one client waits for a name, another signals it |
 //! | [`exits`] | the ways out to the network, and whether each works |
 //! | [`profile`] | checks revisions out, saves sessions' files, publishes revisions |
 //! | [`db`] | who wins, what is known, in SQLite |
@@ -20,12 +22,14 @@
 
 pub mod app;
 pub mod audit;
+pub mod batch;
 pub mod caller;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod events;
 pub mod exits;
 #[cfg(feature = "failpoints")]
 pub mod failpoints;

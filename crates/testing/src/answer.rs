@@ -1,12 +1,19 @@
 //! The API as a client sees it: requests with a key, and answers in a form that snapshots can hold.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
+
+/// How long what is waited for may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How often it is looked at.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A client of one server.
 #[derive(Clone, Debug)]
@@ -75,6 +82,24 @@ impl Client {
     /// Calls `PUT` with a JSON body.
     pub async fn put(&self, path: &str, body: Value) -> Answer {
         self.send(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    /// Calls `PATCH` with a JSON body.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    /// Waits until a `GET` answers something that `wanted` accepts, and returns its `data`.
+    pub async fn wait_for(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let data = self.get(path).await.data();
+            if wanted(&data) {
+                return data;
+            }
+            assert!(Instant::now() < deadline, "{path} never became what was waited for: {data}");
+            sleep(PAUSE).await;
+        }
     }
 
     /// Starts a session and returns `data`.

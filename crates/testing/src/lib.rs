@@ -4,6 +4,7 @@ pub mod answer;
 pub mod cdp;
 pub mod demo_site;
 pub mod fake_browser;
+pub mod form;
 pub mod ground;
 pub mod load;
 pub mod origins_site;

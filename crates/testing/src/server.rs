@@ -101,12 +101,14 @@ impl TestServer {
 
     /// Returns a client with a key of another project.
     pub async fn other_project(&self) -> Client {
-        let key = "sk-ffffffffffffffffffffffffffffffff";
+        self.another_key("other", "sk-ffffffffffffffffffffffffffffffff").await
+    }
+
+    /// Returns a client with a new key of a project, which is made if it is new.
+    pub async fn another_key(&self, project: &str, key: &str) -> Client {
         let db =
             Db::open(&self.data_dir().join("roadstead.db")).await.expect("the server's database opens twice");
-        db.add_key(NewKey { project: "other", name: "other's", key }, Origin::CommandLine)
-            .await
-            .expect("a new key");
+        db.add_key(NewKey { project, name: "other's", key }, Origin::CommandLine).await.expect("a new key");
         db.close().await;
         Client::new(self.address, Some(key))
     }

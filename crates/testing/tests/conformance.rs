@@ -43,6 +43,11 @@ async fn npm_anchorbrowser_driving() -> Result<()> {
 }
 
 #[tokio::test]
+async fn npm_anchorbrowser_files() -> Result<()> {
+    javascript("anchorbrowser-files").await
+}
+
+#[tokio::test]
 async fn npm_anchorbrowser_tools() -> Result<()> {
     javascript("anchorbrowser-tools").await
 }

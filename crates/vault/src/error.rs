@@ -45,6 +45,9 @@ pub enum VaultError {
         "unlock repository {0}: its key was not wrapped for it by this root key; restore the root key file or the repository's key object from a backup"
     )]
     WrongKey(RepositoryId),
+    /// What was sealed does not open: by another root key, for another purpose, or it was changed.
+    #[error("open what was sealed: it was not sealed for this by this root key")]
+    Sealed,
     /// The repository's key object is not one that this version reads.
     #[error("read the key object of repository {repository}: {reason}")]
     KeyObject {

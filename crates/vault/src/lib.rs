@@ -51,6 +51,7 @@ mod repository_key;
 mod root_key;
 mod root_keys;
 mod rotation;
+mod sealed;
 mod source;
 mod spread;
 mod store;

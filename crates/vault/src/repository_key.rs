@@ -85,7 +85,8 @@ pub(crate) fn unwrap(
     Ok(key)
 }
 
-fn cipher(root: &RootKey) -> XChaCha20Poly1305 {
+/// The cipher that the root key is used with, and no other.
+pub(crate) fn cipher(root: &RootKey) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(root.bytes().into())
 }
 

@@ -10,8 +10,9 @@ use std::{
 };
 
 use rustic_core::repofile::MasterKey;
+use zeroize::Zeroizing;
 
-use crate::{RepositoryId, RootKey, VaultError, repository_key};
+use crate::{RepositoryId, RootKey, VaultError, repository_key, sealed};
 
 /// The keys that open a vault's repositories.
 #[derive(Clone)]
@@ -63,6 +64,19 @@ impl RootKeys {
                 repository_key::unwrap(before, repository, object)
             }
             (unwrapped, _) => unwrapped,
+        }
+    }
+
+    /// Seals a small secret that is kept elsewhere.
+    pub(crate) fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        sealed::seal(&self.newest, purpose, plain)
+    }
+
+    /// Opens what was sealed by either key.
+    pub(crate) fn unseal(&self, purpose: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        match (sealed::unseal(&self.newest, purpose, sealed), &self.before) {
+            (Err(VaultError::Sealed), Some(before)) => sealed::unseal(before, purpose, sealed),
+            (opened, _) => opened,
         }
     }
 

@@ -16,6 +16,7 @@ use std::{
 use object_store::{ObjectStore, local::LocalFileSystem};
 use rustic_core::{jiff::Timestamp, repofile::SnapshotFile};
 use tokio::{runtime::Handle, sync::Semaphore, task::spawn_blocking};
+use zeroize::Zeroizing;
 
 use crate::{
     Closed, Hold, ObjectCounts, RepositoryId, RootKey, SnapshotId, VaultError,
@@ -176,6 +177,17 @@ impl Vault {
             _open: open,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Seals a small secret that is kept elsewhere, for `purpose` and no other, by the root key. A rotation of that key does not come
+    /// to it: what may not be lost belongs into a repository.
+    pub fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        self.inner.keys.seal(purpose, plain)
+    }
+
+    /// Opens what [`Vault::seal`] made for `purpose`. [`VaultError::Sealed`] where it does not open, after a rotation for example.
+    pub fn unseal(&self, purpose: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        self.inner.keys.unseal(purpose, sealed)
     }
 
     /// Makes a repository with a random key of its own. One that exists is left as it is; one half made is completed.

@@ -5,6 +5,7 @@
 //! | what | rights | why |
 //! | --- | --- | --- |
 //! | its own directories | all but running programs | profile, home, downloads |
+//! | what it is shown | read | files for its file choosers |
 //! | [`SYSTEM`] | read, run | libraries, fonts, certificates, the binary |
 //! | [`DEVICES`] | read, write | what every program has |
 //! | `/proc` | read, write | the sandbox writes `/proc/self/uid_map`; without it "No usable sandbox!" |
@@ -124,6 +125,8 @@ fn try_restrict(order: &Order) -> Result<(), RulesetError> {
     let system = SYSTEM.iter().map(Path::new).chain(order.readable.iter().map(AsRef::as_ref));
     let mut rules = allow(ruleset(level)?, order.own.iter().map(AsRef::as_ref), own)?;
     rules = allow(rules, system, read)?;
+    let shown = order.shown.iter().map(AsRef::as_ref);
+    rules = allow(rules, shown, AccessFs::ReadFile | AccessFs::ReadDir)?;
     rules = allow(rules, DEVICES.iter().map(Path::new), AccessFs::ReadFile | AccessFs::WriteFile)?;
     rules = allow(rules, [Path::new("/proc")], write)?;
     if let Some(port) = order.port {

@@ -17,6 +17,8 @@ pub(crate) struct Order {
     pub(super) own: Vec<PathBuf>,
     /// Files and directories that it may read and run, besides the system's own.
     pub(super) readable: Vec<PathBuf>,
+    /// Directories that it may read, and no more.
+    pub(super) shown: Vec<PathBuf>,
     /// The one TCP port that it may connect to.
     pub(super) port: Option<u16>,
     /// The user that it becomes.
@@ -44,6 +46,7 @@ impl Order {
             landlock: confinement.landlock,
             own,
             readable,
+            shown: options.shown_dirs.clone(),
             port: options.proxy.map(|proxy| proxy.port()),
             user: options.run_as,
             open_files: confinement.limits.open_files,

@@ -274,6 +274,7 @@ async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) ->
         run_as: user.id(),
         name: "doctor".to_owned(),
         own_dirs: Vec::new(),
+        shown_dirs: Vec::new(),
         confinement: browsers.confinement.clone(),
         proxy: None,
         restore_tabs: false,

@@ -8,11 +8,13 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::audit::record;
+use super::batch_items::tie;
 use super::exits::choose_way;
 use super::row::to_json;
 use super::sinks::{add_sink, writer};
 use super::{Db, fault, row};
 use crate::audit::{Action, Entry};
+use crate::batch::record::BatchItemId;
 use crate::caller::Caller;
 use crate::clock;
 use crate::error::{Error, PROFILE_NOT_FOUND, REVISION_NOT_FOUND, Result};
@@ -38,6 +40,8 @@ pub struct NewSession<'a> {
     pub browser_major: Option<u32>,
     /// The ways out that it may have.
     pub way: &'a Choice,
+    /// What it is started for, if it is one of a batch.
+    pub batch_item: Option<BatchItemId>,
 }
 
 /// What an admitted session starts from.
@@ -113,7 +117,7 @@ impl Db {
     ///
     /// An unknown profile that is only to be loaded is [`PROFILE_NOT_FOUND`], an unknown revision
     /// [`REVISION_NOT_FOUND`]; a revision that a newer major version of the browser wrote is [`Error::Conflict`];
-    /// for a way out that is taken see [`choose_way`].
+    /// for a way out that is taken see [`choose_way`]. An item of a batch that was cancelled is [`Error::Conflict`] too.
     pub async fn admit_session(&self, new: NewSession<'_>) -> Result<Admitted> {
         let mut tx = self.write().await?;
         let mut admission = match new.profile {
@@ -125,6 +129,9 @@ impl Db {
         };
         (admission.way, admission.pinned) = choose_way(&mut tx, new.way, admission.profile).await?;
         insert(&mut tx, &new, &admission).await?;
+        if let Some(item) = new.batch_item {
+            tie(&mut tx, item, new.id).await?;
+        }
         put_on_record(&mut tx, &new, &admission).await?;
         if let (Some(profile), Some(wanted)) = (admission.profile, new.profile)
             && wanted.persist
@@ -279,8 +286,8 @@ async fn put_on_record(tx: &mut SqliteConnection, new: &NewSession<'_>, admissio
 async fn insert(tx: &mut SqliteConnection, new: &NewSession<'_>, admission: &Admission) -> Result<()> {
     sqlx::query(
         "INSERT INTO sessions (id, project_id, status, configuration, tags, headless, profile_name, profile_id,
-             profile_revision, profile_persist, api_key_name, proxy_type, exit, created_at)
-         VALUES (?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             profile_revision, profile_persist, api_key_name, proxy_type, exit, batch_id, created_at)
+         VALUES (?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.to_string())
     .bind(new.caller.project.to_string())
@@ -294,6 +301,7 @@ async fn insert(tx: &mut SqliteConnection, new: &NewSession<'_>, admission: &Adm
     .bind(&new.caller.key_name)
     .bind(admission.way.proxy_type())
     .bind(admission.way.exit().map(ExitName::as_str))
+    .bind(new.batch_item.map(|item| item.batch.to_string()))
     .bind(clock::now().as_millisecond())
     .execute(tx)
     .await

@@ -6,13 +6,18 @@
 
 mod admission;
 mod audit;
+mod batch_items;
+mod batches;
+mod downloads;
 mod exits;
+mod history;
 mod keys;
 mod profiles;
 mod publication;
 mod revisions;
 mod row;
 mod sessions;
+mod signals;
 mod sinks;
 
 use std::path::Path;
@@ -25,6 +30,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 pub use self::admission::{Admission, Admitted, Blocked, NewSession, StartingPoint};
+pub use self::batches::{NewBatch, RetryOf};
 pub use self::exits::Reservation;
 pub use self::keys::{KeyInfo, NewKey};
 pub use self::profiles::Binding;

@@ -168,6 +168,16 @@ impl Db {
         if changed.rows_affected() == 0 { Err(SESSION_NOT_FOUND) } else { Ok(()) }
     }
 
+    /// Counts a screenshot that was taken over the API.
+    pub async fn count_screenshot(&self, id: SessionId) -> Result<()> {
+        sqlx::query("UPDATE sessions SET screenshots = screenshots + 1 WHERE id = ?")
+            .bind(id.to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(fault)?;
+        Ok(())
+    }
+
     /// Lists what an earlier server left: sessions that never ended, and ended ones with a save that failed.
     pub async fn interrupted_sessions(&self) -> Result<Vec<Interrupted>> {
         let mut tx = self.write().await?;
@@ -239,6 +249,9 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, project: ProjectId, filter: &Se
         Some(true) => drop(query.push(" AND s.proxy_type IS NOT NULL")),
         Some(false) => drop(query.push(" AND s.proxy_type IS NULL")),
         None => {}
+    }
+    if let Some(batch) = &filter.batch_id {
+        query.push(" AND s.batch_id = ").push_bind(batch.clone());
     }
     if filter.matches_nothing() {
         query.push(" AND 0");

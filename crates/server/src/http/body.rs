@@ -18,7 +18,7 @@ use crate::error::Error;
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// How much of a body beyond that is still taken off the line, and thrown away, in bytes. A client that is in the
 /// middle of sending only sees the refusal if the connection is not reset under it.
-const MAX_DISCARDED_BYTES: usize = 16 << 20;
+pub const MAX_DISCARDED_BYTES: usize = 16 << 20;
 
 /// A body that must be there.
 #[derive(Debug)]

@@ -5,20 +5,24 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
+use super::upload_body;
 use crate::app::App;
 
-/// Gives a request's body `[server] body_seconds` to arrive. Whoever reads on gets [`TooSlow`].
+/// Gives a request's body `[server] body_seconds` to arrive, a file `[files] upload_seconds`. Whoever reads on gets [`TooSlow`].
 pub async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    let time = app.config().server.body_time();
+    let route = request.extensions().get::<MatchedPath>();
+    let is_upload =
+        route.is_some_and(|route| upload_body::ROUTES.iter().any(|end| route.as_str().ends_with(end)));
+    let time = if is_upload { app.config().files.upload_time() } else { app.config().server.body_time() };
     next.run(request.map(|body| Body::new(Timed { body, over: Box::pin(sleep(time)) }))).await
 }
 

@@ -99,7 +99,7 @@ impl AccessParams {
 }
 
 /// A session that is over, a token that is wrong, expired, revoked or of another scope look the same: only what lives is kept.
-fn wrong_token() -> Failure {
+pub fn wrong_token() -> Failure {
     let message = "The token is wrong, has expired or was revoked, or its session does not run any more.";
     Failure::new(StatusCode::UNAUTHORIZED, message)
 }

@@ -8,6 +8,9 @@
 
 mod audit;
 mod auth;
+mod batch_view;
+mod batches;
+mod billing;
 mod body;
 mod body_deadline;
 mod browser_origin;
@@ -17,11 +20,13 @@ mod cdp_json;
 mod client_address;
 mod docs;
 mod error;
+mod events;
 mod exits;
 mod forwarded;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod head;
+mod history;
 mod numbers;
 mod observe;
 mod openapi;
@@ -34,7 +39,10 @@ mod rate_limit;
 mod relay;
 mod revisions;
 mod save_failed;
+mod session_async;
+mod session_downloads;
 mod session_drive;
+mod session_files;
 mod session_input;
 mod session_list;
 mod session_profile;
@@ -46,6 +54,7 @@ mod session_view;
 mod sessions;
 mod system;
 mod tools;
+mod upload_body;
 mod uri;
 
 use axum::Router;
@@ -58,13 +67,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use self::client_address::ClientAddress;
+pub(crate) use self::session_request::read as read_session_request;
 
 use crate::app::App;
 
 /// The OpenAPI tags.
 const TAG_SESSIONS: &str = "Browser Sessions";
+const TAG_BATCHES: &str = "Batch Sessions";
+const TAG_BILLING: &str = "Billing";
+const TAG_AGENT: &str = "Agentic capabilities";
 const TAG_DRIVING: &str = "OS Level Control";
 const TAG_PROFILES: &str = "Profiles";
+const TAG_EVENTS: &str = "Event Coordination";
 const TAG_EXITS: &str = "Exits";
 const TAG_SYSTEM: &str = "System";
 const TAG_DEVTOOLS: &str = "DevTools";
@@ -113,11 +127,14 @@ fn devtools(app: &App) -> OpenApiRouter<App> {
         .route_layer(from_fn_with_state(app.clone(), browser_origin::require_own))
 }
 
-/// The API. Whatever is added here is behind the key, since the layer wraps the router, its fallback included.
+/// The API. Whatever is added before the layer is behind the key, since that wraps the router, its fallback included.
 fn v1(app: &App) -> OpenApiRouter<App> {
     let mut v1 = OpenApiRouter::new()
         .routes(routes!(sessions::create_session, session_list::list_sessions))
         .routes(routes!(sessions::end_all_sessions))
+        .routes(routes!(history::get_sessions_history))
+        .routes(routes!(session_async::create_session_async))
+        .routes(routes!(session_async::get_async_session))
         .routes(routes!(session_list::list_live_sessions))
         .routes(routes!(sessions::get_session, sessions::end_session))
         .routes(routes!(sessions::list_pages))
@@ -130,6 +147,9 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(session_tokens::create_session_tokens))
         .routes(routes!(session_tokens::delete_session_token))
         .merge(driving())
+        .merge(batches())
+        .merge(uploads())
+        .routes(routes!(session_downloads::list_downloads))
         .routes(routes!(profiles::create_profile, profiles::list_profiles))
         .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
         .routes(routes!(profile_events::follow_profile))
@@ -139,16 +159,22 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(revisions::roll_back))
         .routes(routes!(revisions::promote))
         .routes(routes!(revisions::pin, revisions::unpin))
+        .routes(routes!(events::signal_event))
+        .routes(routes!(events::wait_for_event))
         .routes(routes!(exits::list_exits))
         .routes(routes!(exits::check_exit))
         .routes(routes!(audit::read_audit))
+        .routes(routes!(billing::get_billing))
         .routes(routes!(tools::take_screenshot))
         .routes(routes!(tools::print_page))
         .routes(routes!(tools::fetch_webpage));
     for (path, refusal) in published::refusals(v1.get_openapi(), "/v1") {
         v1 = v1.route(path, refusal);
     }
-    v1 = v1.fallback(error::no_such_route).layer(from_fn_with_state(app.clone(), auth::require_key));
+    v1 = v1
+        .fallback(error::no_such_route)
+        .layer(from_fn_with_state(app.clone(), auth::require_key))
+        .merge(opened_by_tokens());
     openapi::demand_key(v1.get_openapi_mut());
     v1
 }
@@ -179,6 +205,27 @@ fn driving() -> OpenApiRouter<App> {
         .routes(routes!(session_input::scroll))
         .routes(routes!(session_input::type_text))
         .routes(routes!(session_input::shortcut))
+}
+
+/// Many sessions at once.
+fn batches() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(batches::create_batch, batches::list_batches))
+        .routes(routes!(batches::get_batch, batches::update_batch, batches::delete_batch))
+        .routes(routes!(batches::retry_batch))
+}
+
+/// What takes files, which are larger than any other body.
+fn uploads() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(session_files::upload_file))
+        .routes(routes!(session_files::upload_agent_file, session_files::list_agent_files))
+        .route_layer(from_fn(upload_body::see_to_its_end))
+}
+
+/// What a session's token opens as well as a key: each asks for itself.
+fn opened_by_tokens() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(session_downloads::fetch_download))
 }
 
 /// DevTools: WebSockets, and the addresses that other clients look for them under.

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use roadstead_api::SessionId;
+use roadstead_api::{DownloadId, SessionId};
 
 use super::client_address::Reached;
 use super::error::Failure;
@@ -45,6 +45,13 @@ impl WebSocketOrigin {
     /// Returns the URL that gives a client the whole browser. It carries a token.
     pub fn cdp_url(&self, session: SessionId, token: &str) -> String {
         format!("{}/?sessionId={session}&token={token}", self.0)
+    }
+
+    /// Returns the URL of a session's download. It carries nothing that opens it.
+    pub fn download_url(&self, session: SessionId, id: DownloadId) -> String {
+        // `ws` becomes `http`, `wss` becomes `https`.
+        let http = self.0.replacen("ws", "http", 1);
+        format!("{http}/v1/sessions/{session}/downloads/{id}")
     }
 
     /// Returns the same in the form that a browser's own `/json/version` has.
@@ -143,6 +150,11 @@ mod tests {
                 origin.page_url(id, "a/b", &ticket),
                 format!("ws://h/devtools/page/a%2Fb?sessionId={id}{page}")
             );
+        }
+        let download = DownloadId::random();
+        for (own, expected) in [("ws://h", "http://h"), ("wss://ws.h:1", "https://ws.h:1")] {
+            let url = WebSocketOrigin(own.to_owned()).download_url(id, download);
+            assert_eq!(url, format!("{expected}/v1/sessions/{id}/downloads/{download}"));
         }
         assert_eq!(origin.cdp_url(id, "t"), format!("ws://h/?sessionId={id}&token=t"));
     }

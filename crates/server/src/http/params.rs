@@ -9,12 +9,15 @@ use axum::http::request::Parts;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use roadstead_api::SessionId;
+use roadstead_api::{BatchId, SessionId};
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::error::Failure;
-use crate::error::{Error, PROFILE_NOT_FOUND, REVISION_NOT_FOUND, Result, SESSION_NOT_FOUND};
+use crate::error::{
+    ASYNC_REQUEST_NOT_FOUND, BATCH_NOT_FOUND, Error, PROFILE_NOT_FOUND, REVISION_NOT_FOUND, Result,
+    SESSION_NOT_FOUND,
+};
 
 /// Where a page may be sent. `file:` would show it the server's own disk, `chrome:` the browser's switches.
 const SCHEMES: [&str; 4] = ["http", "https", "about", "data"];
@@ -44,6 +47,33 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let id = Path::<String>::from_request_parts(parts, state).await.map_err(|_| SESSION_NOT_FOUND)?;
         Ok(Self(session_id(&id)?))
+    }
+}
+
+/// The id in `/v1/batch-sessions/{batch_id}`. One that is no UUID is a batch that does not exist.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchPath(pub BatchId);
+
+impl<S: Send + Sync> FromRequestParts<S> for BatchPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let id = Path::<String>::from_request_parts(parts, state).await.map_err(|_| BATCH_NOT_FOUND)?;
+        Ok(Self(id.parse().map_err(|_| BATCH_NOT_FOUND)?))
+    }
+}
+
+/// The id in `/v1/sessions/async/{request_id}/status`. One that is no UUID is a request that does not exist.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestPath(pub BatchId);
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        let id = id.map_err(|_| ASYNC_REQUEST_NOT_FOUND)?;
+        Ok(Self(id.parse().map_err(|_| ASYNC_REQUEST_NOT_FOUND)?))
     }
 }
 

@@ -61,9 +61,7 @@ const AREAS: &[Area] = &[
     },
     Area {
         title: "Starting many sessions",
-        instead: Some(
-            "It is not built yet: send POST /v1/sessions side by side, as many at once as `[sessions] max_concurrent` allows.",
-        ),
+        instead: None,
         operations: &[
             "POST /v1/sessions/async",
             "GET /v1/sessions/async/{request_id}/status",
@@ -77,7 +75,7 @@ const AREAS: &[Area] = &[
     },
     Area {
         title: "History and billing",
-        instead: Some("It is not built yet: GET /v1/sessions lists every session, and GET /metrics counts."),
+        instead: None,
         operations: &["GET /v1/sessions/history", "GET /v1/billing"],
     },
     Area {
@@ -114,9 +112,7 @@ const AREAS: &[Area] = &[
     },
     Area {
         title: "Uploads and downloads",
-        instead: Some(
-            "It is not built yet: a client that is connected to the session's cdp_url can set the files of an input, and fetch in the page.",
-        ),
+        instead: None,
         operations: &[
             "POST /v1/sessions/{session_id}/uploads",
             "GET /v1/sessions/{session_id}/downloads",
@@ -139,7 +135,7 @@ const AREAS: &[Area] = &[
     },
     Area {
         title: "Events",
-        instead: Some("It is not built yet: two sessions can meet in a queue or a database of your own."),
+        instead: None,
         operations: &["POST /v1/events/{event_name}", "POST /v1/events/{event_name}/wait"],
     },
     Area {

@@ -67,7 +67,7 @@ pub async fn screenshot(
     Extension(caller): Extension<Caller>,
     SessionPath(id): SessionPath,
 ) -> Result<impl IntoResponse, Failure> {
-    let picture = app.sessions().require_running(caller.project, id).await?.screenshot().await?;
+    let picture = app.sessions().screenshot(caller.project, id).await?;
     Ok(([(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, "no-store")], picture))
 }
 

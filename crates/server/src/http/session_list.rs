@@ -53,7 +53,7 @@ pub struct FilterParams {
     /// Created then or earlier (ISO 8601).
     #[param(value_type = Option<String>, format = DateTime)]
     created_to: Option<String>,
-    /// A batch. There are no batches, so any matches nothing.
+    /// The batch that it was started for, or the request of a session that was created asynchronously.
     batch_id: Option<String>,
     /// Whether a task started it; none did.
     #[param(value_type = Option<bool>)]

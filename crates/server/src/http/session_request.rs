@@ -85,7 +85,7 @@ fn refuse_unimplemented(
         (
             is_on(browser.p2p_download),
             "browser.p2p_download",
-            "downloads are not handed over yet; leave it out",
+            "pages are not handed downloads yet; leave it out, and fetch them from /v1/sessions/{id}/downloads",
         ),
         (
             masks,

@@ -1,4 +1,7 @@
 //! Who may start a session now: a fixed number of places, and a fair queue in front of them.
+//!
+//! Whoever waits for the answer waits for a place only so long. Sessions of batches wait as long as it takes, and only a few of them
+//! start at once: a batch must not take the machine from those that run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +11,14 @@ use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 
+/// How many sessions of batches start at once, for each processor: a start is a second or so of one.
+const STARTS_PER_PROCESSOR: usize = 2;
+
 /// The places for sessions. Whoever waits is served in the order of arrival.
 #[derive(Clone, Debug)]
 pub struct Places {
     free: Arc<Semaphore>,
+    starts: Arc<Semaphore>,
     limit: usize,
     wait: Duration,
 }
@@ -20,10 +27,21 @@ pub struct Places {
 #[derive(Debug)]
 pub struct Place(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
+/// The right of a batch's session to start now: its place, and one of the few starts at once.
+#[derive(Debug)]
+pub struct Turn {
+    /// For as long as the session lives.
+    pub place: Place,
+    /// For as long as it starts.
+    pub start: OwnedSemaphorePermit,
+}
+
 impl Places {
     /// Makes `limit` places. A caller waits at most `wait` for one.
     pub fn new(limit: usize, wait: Duration) -> Self {
-        Self { free: Arc::new(Semaphore::new(limit)), limit, wait }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let starts = Semaphore::new(STARTS_PER_PROCESSOR * processors);
+        Self { free: Arc::new(Semaphore::new(limit)), starts: Arc::new(starts), limit, wait }
     }
 
     /// Takes a place, waiting in line for it; [`Error::TooManySessions`] when none comes free in time.
@@ -32,6 +50,14 @@ impl Places {
             Ok(permit) => Ok(Place(permit.expect("the semaphore is never closed"))),
             Err(_) => Err(Error::TooManySessions { limit: self.limit, retry_after: self.retry_after() }),
         }
+    }
+
+    /// Takes a place for a session of a batch, in the same line, however long that is.
+    pub async fn turn(&self) -> Turn {
+        let start = Arc::clone(&self.starts).acquire_owned().await;
+        let start = start.expect("the semaphore is never closed");
+        let place = Arc::clone(&self.free).acquire_owned().await;
+        Turn { place: Place(place.expect("the semaphore is never closed")), start }
     }
 
     /// Tells how long a refused caller should wait: as long as the queue would, and at least a second.

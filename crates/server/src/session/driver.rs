@@ -8,6 +8,7 @@ use metrics::{counter, gauge, histogram};
 use roadstead_browser::Browser;
 use roadstead_egress::Traffic;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
@@ -59,6 +60,7 @@ pub(super) struct Live {
     pub(super) browser: Browser,
     pub(super) way_out: Arc<WayOut>,
     pub(super) admission: Admission,
+    pub(super) downloads: JoinHandle<()>,
     /// The browser's: nobody else is given it meanwhile.
     _user: SessionUser,
     deadline: Option<Instant>,
@@ -154,7 +156,7 @@ impl Driver {
         };
         let began = Instant::now();
         match self.bring_up(request, &admission, ready).await {
-            Ok(Started { browser, way_out, user }) => {
+            Ok(Started { browser, way_out, user, downloads }) => {
                 let way_out = Arc::new(way_out);
                 self.publisher.send_replace(SessionState::Running(Running {
                     mux: browser.mux().clone(),
@@ -164,6 +166,7 @@ impl Driver {
                 Ok(Live {
                     browser,
                     way_out,
+                    downloads,
                     _user: user,
                     admission,
                     deadline: request.max_duration.map(|limit| began + limit),
@@ -178,7 +181,7 @@ impl Driver {
     }
 
     fn admission<'a>(&self, asked: &'a Asked, browser_major: Option<u32>) -> NewSession<'a> {
-        let Asked { caller, request, way } = asked;
+        let Asked { caller, request, way, batch_item } = asked;
         NewSession {
             id: self.handle.id(),
             caller,
@@ -188,6 +191,7 @@ impl Driver {
             profile: request.profile.as_ref(),
             browser_major,
             way,
+            batch_item: *batch_item,
         }
     }
 

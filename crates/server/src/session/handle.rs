@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::drive::content::{Content, Reading};
 use super::drive::{Act, Controls};
+use super::files::{Given, Incoming, Room, Shelf};
 use super::record::EndReason;
 use super::way_out::WayOut;
 use crate::audit::Actor;
@@ -72,6 +73,7 @@ struct Shared {
     id: SessionId,
     project: ProjectId,
     access: Access,
+    shelf: Shelf,
     end_requested: CancellationToken,
     /// Who asked first.
     ended_by: OnceLock<Actor>,
@@ -99,6 +101,25 @@ impl Drop for AtTheWheel {
     }
 }
 
+/// Somebody who gives a session something, and wants to know whether it still runs.
+#[derive(Debug)]
+pub(super) struct Visit {
+    _wheel: AtTheWheel,
+    state: watch::Receiver<SessionState>,
+}
+
+impl Visit {
+    /// Fails once the session does not run any more.
+    pub(super) fn require_running(&self) -> Result<()> {
+        match &*self.state.borrow() {
+            SessionState::Running(_) => Ok(()),
+            SessionState::Starting | SessionState::Stopping(_) | SessionState::Ended => {
+                Err(SESSION_UNREACHABLE)
+            }
+        }
+    }
+}
+
 /// One client's way into a session's browser. Dropping both ends detaches it, and may start the idle timer.
 pub struct Attachment {
     /// Takes the client's messages.
@@ -123,7 +144,7 @@ impl SessionHandle {
     pub(super) fn new(
         id: SessionId,
         project: ProjectId,
-        access: Access,
+        (access, shelf): (Access, Shelf),
         state: watch::Receiver<SessionState>,
         commands: mpsc::Sender<Command>,
     ) -> Self {
@@ -131,6 +152,7 @@ impl SessionHandle {
             id,
             project,
             access,
+            shelf,
             end_requested: CancellationToken::new(),
             ended_by: OnceLock::new(),
             commands,
@@ -220,6 +242,17 @@ impl SessionHandle {
         let _wheel = AtTheWheel::take(&self.0.drivers);
         let Running { mux, way_out, .. } = self.running().ok_or(SESSION_UNREACHABLE)?;
         self.0.controls.goto(&mux, url, || way_out.traffic().last_problem).await
+    }
+
+    /// Begins to take a file. The session is not idle while it arrives.
+    pub async fn receive(&self, room: Room) -> Result<Incoming> {
+        let visit = Visit { _wheel: AtTheWheel::take(&self.0.drivers), state: self.0.state.clone() };
+        self.0.shelf.begin(room, visit).await
+    }
+
+    /// Lists the files that the session was given.
+    pub fn given(&self, room: Room) -> Vec<Given> {
+        self.0.shelf.list(room)
     }
 
     /// Returns a picture of the selected tab, as PNG.

@@ -14,17 +14,21 @@
 //!
 //! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
 //! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
-//! out to the network ([`way_out`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! out to the network ([`way_out`]), which files it is given ([`files`]), what it
+//! downloads ([`downloads`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
 pub mod access;
 mod admission;
 mod capture;
 mod checkpoint;
+pub mod downloads;
 pub mod drive;
 mod driver;
+pub mod files;
 mod finish;
 mod handle;
+pub mod history;
 pub mod query;
 pub mod record;
 mod recovery;
@@ -36,15 +40,16 @@ mod users;
 mod way_out;
 mod work_dir;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use roadstead_api::{ProjectId, Receipt, SessionId};
-use tokio::sync::{mpsc, oneshot, watch};
+use roadstead_api::{DownloadId, ProjectId, Receipt, SessionId};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+pub use self::admission::Turn;
 pub use self::handle::{Attachment, PageInfo, Running, SessionHandle, SessionState};
 pub use self::start::{BrowserSetup, walls};
 pub use self::users::Users;
@@ -52,18 +57,22 @@ pub use self::way_out::WayOut;
 pub use self::work_dir::WorkRoot;
 
 use self::access::{Access, Scope};
-use self::admission::Places;
+use self::admission::{Place, Places};
+use self::downloads::{Download, KeptFile, KeptRoot};
 use self::drive::Act;
 use self::drive::content::{Content, Reading};
 use self::driver::Driver;
+use self::files::Shelf;
+use self::history::{History, HistoryQuery};
 use self::query::{SessionFilter, SessionPage, SessionQuery};
 use self::record::SessionRecord;
 use self::request::{ProfileUse, SessionRequest};
 use self::shred::Shredder;
+use crate::batch::record::BatchItemId;
 use crate::caller::Caller;
-use crate::config::SessionsConfig;
+use crate::config::{FilesConfig, SessionsConfig};
 use crate::db::{Blocked, Db};
-use crate::error::{Error, Result, SESSION_UNREACHABLE};
+use crate::error::{DOWNLOAD_NOT_FOUND, Error, Result, SESSION_UNREACHABLE};
 use crate::exits::Exits;
 use crate::exits::choice::{Choice, Wish};
 use crate::lifecycle::Lifecycle;
@@ -87,6 +96,8 @@ struct Context {
     browsers: BrowserSetup,
     exits: Exits,
     config: SessionsConfig,
+    files: FilesConfig,
+    kept: KeptRoot,
     places: Places,
     live: Mutex<HashMap<SessionId, SessionHandle>>,
 }
@@ -97,10 +108,10 @@ impl Sessions {
         db: Db,
         profiles: Profiles,
         lifecycle: Lifecycle,
-        work: WorkRoot,
+        (work, kept): (WorkRoot, KeptRoot),
         browsers: BrowserSetup,
         exits: Exits,
-        config: SessionsConfig,
+        (config, files): (SessionsConfig, FilesConfig),
     ) -> Self {
         let shredder = Shredder::new(work.path(), config.shred, lifecycle.tracker().clone());
         let places = Places::new(config.max_concurrent, config.queue_wait());
@@ -113,6 +124,8 @@ impl Sessions {
             browsers,
             exits,
             config,
+            files,
+            kept,
             places,
             live: Mutex::new(HashMap::new()),
         }))
@@ -123,14 +136,45 @@ impl Sessions {
     /// Errors: no place in time ([`Error::TooManySessions`]), unknown profile, no such browser, a browser that does not
     /// start ([`Error::Unavailable`]), a way out that does not work ([`Error::WayOutFailed`]), a server that is shutting down.
     pub async fn create(&self, caller: &Caller, request: SessionRequest) -> Result<SessionHandle> {
+        self.create_when_free(caller, request, Standing::Awaited).await
+    }
+
+    /// Starts a session for an item of a batch, on its turn. As [`Self::create`], but no place is waited for in vain.
+    pub async fn create_in_batch(
+        &self,
+        caller: &Caller,
+        request: SessionRequest,
+        item: BatchItemId,
+        turn: Turn,
+    ) -> Result<SessionHandle> {
+        self.create_when_free(caller, request, Standing::InBatch(item, Some(turn))).await
+    }
+
+    /// Waits for the turn of a batch's session.
+    pub async fn turn(&self) -> Turn {
+        self.0.places.turn().await
+    }
+
+    /// Refuses what no session can be started with, or not on this server, without starting one.
+    pub fn require_possible(&self, request: &SessionRequest) -> Result<()> {
         self.refuse_when_stopping()?;
         self.0.browsers.require(request.browser.headless)?;
+        self.0.exits.choice(&request.way).map(drop)
+    }
+
+    async fn create_when_free(
+        &self,
+        caller: &Caller,
+        request: SessionRequest,
+        mut standing: Standing,
+    ) -> Result<SessionHandle> {
+        self.require_possible(&request)?;
         let way = self.0.exits.choice(&request.way)?;
         let deadlines = Deadlines::of(&request, Instant::now());
         let mut listener = self.0.profiles.news().listen();
         loop {
-            self.wait_until_unblocked(caller, &request, &deadlines, &mut listener).await?;
-            match self.start(caller, &request, &way).await {
+            self.wait_until_unblocked(caller, &request, &deadlines, &mut listener, &mut standing).await?;
+            match self.start(caller, &request, &way, &mut standing).await {
                 // Somebody else was quicker; nothing is on record yet.
                 Err(Refusal::Blocked(blocked)) if !deadlines.are_over(&blocked) => {}
                 Err(refusal) => return Err(refusal.into_error(&request)),
@@ -146,10 +190,12 @@ impl Sessions {
         request: &SessionRequest,
         deadlines: &Deadlines,
         listener: &mut Listener,
+        standing: &mut Standing,
     ) -> Result<()> {
         let Some(wanted) = &request.profile else { return Ok(()) };
         while let Some(blocked) = self.0.db.blocked(caller, wanted).await? {
             self.refuse_when_stopping()?;
+            standing.step_back();
             if !listener.wait(None, deadlines.of_block(&blocked)).await {
                 return Err(blocked.into_error(&wanted.name));
             }
@@ -163,16 +209,19 @@ impl Sessions {
         caller: &Caller,
         request: &SessionRequest,
         way: &Choice,
+        standing: &mut Standing,
     ) -> Result<SessionHandle, Refusal> {
-        let place = self.0.places.take().await?;
+        let (place, batch_item, _start) = standing.take_place(&self.0.places).await?;
         self.refuse_when_stopping()?;
         let id = SessionId::random();
         let (publisher, state) = watch::channel(SessionState::Starting);
         let (commands, given) = mpsc::channel(COMMANDS);
-        let handle = SessionHandle::new(id, caller.project, Access::new(request.token_only), state, commands);
+        let access = Access::new(request.token_only);
+        let files = Shelf::new(self.0.work.of(id), self.0.files.clone());
+        let handle = SessionHandle::new(id, caller.project, (access, files), state, commands);
         let (ready, started) = oneshot::channel();
         let driver = Driver::new(Arc::clone(&self.0), handle.clone(), publisher, given, place);
-        let asked = Asked { caller: caller.clone(), request: request.clone(), way: way.clone() };
+        let asked = Asked { caller: caller.clone(), request: request.clone(), way: way.clone(), batch_item };
         let span = tracing::info_span!(parent: None, "session", session.id = %id);
         self.0.live().insert(id, handle);
         self.0.lifecycle.tracker().spawn(driver.run(asked, ready).instrument(span));
@@ -289,9 +338,23 @@ impl Sessions {
 
     /// Ends all of a project's sessions side by side, waits for their saves, and returns their records.
     pub async fn end_all(&self, caller: &Caller) -> Result<Vec<SessionRecord>> {
+        self.end_where(caller, |_| true).await
+    }
+
+    /// Ends those of a project's sessions that are named and live, as [`Self::end_all`] does, and returns their records.
+    pub async fn end_these(&self, caller: &Caller, ids: &[SessionId]) -> Result<Vec<SessionRecord>> {
+        let ids: HashSet<_> = ids.iter().collect();
+        self.end_where(caller, |id| ids.contains(&id)).await
+    }
+
+    async fn end_where(
+        &self,
+        caller: &Caller,
+        wanted: impl Fn(SessionId) -> bool,
+    ) -> Result<Vec<SessionRecord>> {
         let project = caller.project;
-        let live: Vec<_> =
-            self.0.live().values().filter(|handle| handle.project() == project).cloned().collect();
+        let wanted = |handle: &&SessionHandle| handle.project() == project && wanted(handle.id());
+        let live: Vec<_> = self.0.live().values().filter(wanted).cloned().collect();
         futures_util::future::join_all(live.iter().map(|handle| handle.end(caller.actor()))).await;
         let mut records = Vec::with_capacity(live.len());
         for handle in &live {
@@ -321,9 +384,46 @@ impl Sessions {
         }
     }
 
+    /// Lists what one of a project's sessions has downloaded: all that is over, with a file or without.
+    pub async fn downloads(&self, project: ProjectId, id: SessionId) -> Result<Vec<Download>> {
+        self.0.db.downloads(project, id, self.0.kept.oldest()).await
+    }
+
+    /// Opens a download of one of a project's sessions.
+    pub async fn download(
+        &self,
+        project: ProjectId,
+        (session, id): (SessionId, DownloadId),
+    ) -> Result<(Download, KeptFile)> {
+        let download = self.0.db.download(project, (session, id), self.0.kept.oldest()).await?;
+        let (kept, size) = (self.0.kept.clone(), download.size);
+        let opened = tokio::task::spawn_blocking(move || kept.read(session, id, size)).await;
+        match opened.expect("opening a file does not panic") {
+            Ok(file) => Ok((download, file)),
+            // It expired just now.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(DOWNLOAD_NOT_FOUND),
+            Err(error) => Err(Error::internal("The download could not be opened.", error)),
+        }
+    }
+
     /// Lists a project's live sessions.
     pub async fn live(&self, project: ProjectId, filter: SessionFilter) -> Result<Vec<SessionRecord>> {
         self.0.db.live_sessions(project, &filter).await
+    }
+
+    /// Sums up what a project's sessions used, period by period.
+    pub async fn history(&self, project: ProjectId, query: &HistoryQuery) -> Result<History> {
+        self.0.db.history(project, query).await
+    }
+
+    /// Returns a picture of the selected tab of a running session, as PNG, and counts it.
+    pub async fn screenshot(&self, project: ProjectId, id: SessionId) -> Result<Vec<u8>> {
+        let picture = self.require_running(project, id).await?.screenshot().await?;
+        if let Err(error) = self.0.db.count_screenshot(id).await {
+            // The picture is taken all the same.
+            tracing::error!(error = ?error, "failed to count a screenshot");
+        }
+        Ok(picture)
     }
 
     /// Returns a session's labels.
@@ -339,6 +439,17 @@ impl Sessions {
     /// Saves or gives up what an earlier server left unfinished, and removes files that belong to nobody.
     pub async fn recover(&self) -> Result<()> {
         recovery::recover(&self.0).await
+    }
+
+    /// Removes what is kept of downloads when it expires, until the server stops. What is there without being on record goes first;
+    /// no session may run before that.
+    pub async fn keep_downloads_swept(&self) -> Result<()> {
+        let Context { db, kept, lifecycle, config, .. } = &*self.0;
+        let shredder = Shredder::new(kept.path(), config.shred, lifecycle.tracker().clone());
+        kept.remove_orphans(db, &shredder).await?;
+        let sweeping = kept.clone().keep_swept(db.clone(), shredder, lifecycle.soft().clone());
+        lifecycle.tracker().spawn(sweeping);
+        Ok(())
     }
 
     /// Returns which browsers there are.
@@ -360,6 +471,42 @@ struct Asked {
     request: SessionRequest,
     /// What the session may have of what it wishes for.
     way: Choice,
+    /// What it is started for, if it is one of a batch.
+    batch_item: Option<BatchItemId>,
+}
+
+/// How a session that is asked for comes by its place.
+enum Standing {
+    /// Somebody waits for it, and for a place only so long.
+    Awaited,
+    /// It is one of a batch, and has its turn unless it has given it back.
+    InBatch(BatchItemId, Option<Turn>),
+}
+
+impl Standing {
+    /// Gives a turn back, to whoever can use it now.
+    fn step_back(&mut self) {
+        if let Self::InBatch(_, turn) = self {
+            drop(turn.take());
+        }
+    }
+
+    /// Takes the place; what comes beside it is to be held while the session starts.
+    async fn take_place(
+        &mut self,
+        places: &Places,
+    ) -> Result<(Place, Option<BatchItemId>, Option<OwnedSemaphorePermit>)> {
+        match self {
+            Self::Awaited => Ok((places.take().await?, None, None)),
+            Self::InBatch(item, turn) => {
+                let Turn { place, start } = match turn.take() {
+                    Some(turn) => turn,
+                    None => places.turn().await,
+                };
+                Ok((place, Some(*item), Some(start)))
+            }
+        }
+    }
 }
 
 /// Why a session did not start.

@@ -34,7 +34,7 @@ pub struct SessionFilter {
     pub created_from: Option<Timestamp>,
     /// Created then or earlier.
     pub created_to: Option<Timestamp>,
-    /// The batch that it belongs to; there are no batches.
+    /// The batch that it was started for, as the wire words it. An unknown one matches nothing.
     pub batch_id: Option<String>,
     /// Whether a task started it; none did.
     pub task_initiated: Option<bool>,
@@ -97,7 +97,7 @@ impl SessionFilter {
     /// Tells whether the filter asks for something that no session of this server has.
     pub fn matches_nothing(&self) -> bool {
         let flags = [self.task_initiated, self.playground, self.extra_stealth];
-        self.batch_id.is_some() || flags.contains(&Some(true))
+        flags.contains(&Some(true))
     }
 }
 
@@ -128,7 +128,6 @@ mod tests {
             SessionFilter { extra_stealth: Some(true), ..SessionFilter::default() },
             SessionFilter { task_initiated: Some(true), ..SessionFilter::default() },
             SessionFilter { playground: Some(true), ..SessionFilter::default() },
-            SessionFilter { batch_id: Some(String::new()), ..SessionFilter::default() },
         ] {
             assert!(having.matches_nothing(), "{having:?}");
         }

@@ -15,9 +15,11 @@ use roadstead_browser::{
     Browser, Build, Cgroups, Confinement, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId,
     Viewport, landlock_support, process_start_time,
 };
-use tracing::{error, info, warn};
+use tokio::task::JoinHandle;
+use tracing::{Instrument as _, error, info, warn};
 
 use super::Context;
+use super::downloads::Capture;
 use super::request::{BrowserRequest, SessionRequest};
 use super::restore::{self, Restore};
 use super::users::{SessionUser, Users};
@@ -149,6 +151,7 @@ impl BrowserSetup {
             run_as: user,
             name: id.to_string(),
             own_dirs: vec![work.downloads()],
+            shown_dirs: vec![work.uploads(), work.agent()],
             confinement: self.confinement.clone(),
             proxy: Some(proxy),
             restore_tabs,
@@ -163,6 +166,8 @@ pub(super) struct Started {
     pub(super) browser: Browser,
     pub(super) way_out: WayOut,
     pub(super) user: SessionUser,
+    /// The task that captures downloads; it ends some time after the browser.
+    pub(super) downloads: JoinHandle<()>,
 }
 
 /// Plans the walls that a configuration asks for, without control groups. Fails where they are required and the kernel has none.
@@ -211,6 +216,17 @@ pub(super) async fn start(
         launch(context, (id, work), request, admission, way_out.listener()),
     )
     .await?;
+    let capture = Capture {
+        db: context.db.clone(),
+        kept: context.kept.clone(),
+        limits: context.files.clone(),
+        session: id,
+        room: work.downloads(),
+        user: user.id(),
+    };
+    // Before any page is shown that may download something by itself.
+    let capturing = capture.run(browser.mux().clone(), browser.mux().subscribe()).in_current_span();
+    let downloads = context.lifecycle.tracker().spawn(capturing);
     let report = match restore {
         Some(restore) => Some(restore.run(&browser).await.map_err(unresponsive)?),
         None => None,
@@ -223,7 +239,7 @@ pub(super) async fn start(
         give_orders(&browser, work, request, report.as_ref().is_some_and(|report| report.restored.tabs > 0)),
     );
     recorded.and(ordered)?;
-    Ok(Started { browser, way_out, user })
+    Ok(Started { browser, way_out, user, downloads })
 }
 
 /// Checks the way out and launches the browser side by side: the check needs no browser, and what a browser asks for meanwhile
@@ -345,7 +361,7 @@ async fn blocking<T: Send + 'static>(
 async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest, tabs: bool) -> Result<()> {
     let mux = browser.mux();
     let downloads = work.downloads();
-    mux.set_download_behavior(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
+    mux.capture_downloads(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
     if request.browser.disable_dialogs {
         browser.dismiss_dialogs().await.map_err(unresponsive)?;
     }

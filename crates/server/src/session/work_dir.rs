@@ -7,14 +7,17 @@
 //!         portable.json            ours: what the files cannot carry, see `profile::portable`
 //!     home/                        the browser's: HOME, TMPDIR and the XDG dirs
 //!     downloads/                   the browser's
+//!     uploads/                     ours, shown to the browser: files for its file choosers
+//!     agent/                       ours, shown to the browser: files for agents that drive it
+//!     incoming/                    ours: files that are not here as a whole yet
 //!     checkpoint/                  ours: a copy of the state, while it is being saved
 //! ```
 //!
 //! What is no longer needed goes by way of `<work root>/.shred`: see [`super::shred`].
 //!
 //! What is the browser's is 0700 and belongs to the user that it runs as. What is ours can be walked through by that
-//! user, no more, and by nobody else: it is 0710 and belongs to root and the user's group. When the two are one, everything
-//! is 0700.
+//! user, no more, and by nobody else: it is 0710 and belongs to root and the user's group. What is shown to the browser is 0750
+//! likewise, its files 0640. When the two are one, everything is 0700.
 //!
 //! The work root is `<data>/work`. A server started as root runs browsers as another user, who must be able to walk
 //! there: when a parent directory forbids it (`/root` is 0700), the root moves to `/var/tmp`, under a name derived from
@@ -113,7 +116,9 @@ impl WorkDir {
                 give_to(&room, user)?;
             }
         }
-        Ok(())
+        make_dir(&self.incoming(), 0o700)?;
+        show_dir(&self.uploads(), user)?;
+        show_dir(&self.agent(), user)
     }
 
     /// Returns what a revision holds.
@@ -139,6 +144,21 @@ impl WorkDir {
     /// Returns where downloads go.
     pub fn downloads(&self) -> PathBuf {
         self.path.join("downloads")
+    }
+
+    /// Returns where files for the browser's file choosers are.
+    pub fn uploads(&self) -> PathBuf {
+        self.path.join("uploads")
+    }
+
+    /// Returns where files for agents are.
+    pub fn agent(&self) -> PathBuf {
+        self.path.join("agent")
+    }
+
+    /// Returns where files are until they are whole.
+    pub fn incoming(&self) -> PathBuf {
+        self.path.join("incoming")
     }
 
     /// Tells whether there is anything that a revision could hold.
@@ -172,6 +192,14 @@ pub(super) fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Makes a directory that is ours, and that the browser's user may read.
+fn show_dir(path: &Path, user: Option<UserId>) -> io::Result<()> {
+    make_dir(path, 0o700)?;
+    let Some(UserId { gid, .. }) = user else { return Ok(()) };
+    std::os::unix::fs::chown(path, None, Some(gid))?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o750))
 }
 
 fn place(data_dir: &Path, stranger: Option<UserId>) -> anyhow::Result<PathBuf> {

@@ -5,10 +5,13 @@
 
 mod audit;
 mod auth;
+mod batches;
 mod cdp;
 mod docs;
 mod envelopes;
+mod events;
 mod exits;
+mod history;
 mod limits;
 mod openapi;
 mod profiles;

@@ -1,8 +1,11 @@
 //! `/v1/sessions`.
 
 mod create;
+mod downloads;
 mod drive;
 mod end;
+mod files;
+mod later;
 mod list;
 mod show;
 mod tags;

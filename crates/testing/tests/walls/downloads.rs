@@ -3,9 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use roadstead_browser::{Browser, Graces};
-use roadstead_testing::program::wait_until;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -24,7 +23,7 @@ fn everybodys_dir(path: &Path) -> Result<()> {
     Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?)
 }
 
-/// Whoever names another directory in whatever way gets the file where it belongs.
+/// Whoever names another directory in whatever way gets the file where it belongs: the server has it.
 #[tokio::test]
 async fn a_client_does_not_choose_where_downloads_go() -> Result<()> {
     let place = open_place()?;
@@ -33,15 +32,22 @@ async fn a_client_does_not_choose_where_downloads_go() -> Result<()> {
     let program = program(&place, Walls::Up).await?;
     let mut session = Session::start(&program).await?;
     let there = json!({"behavior": "allow", "downloadPath": elsewhere});
-    let downloads = session.work_dir()?.join("downloads");
+    let path = format!("/v1/sessions/{}/downloads", session.id);
+    let captured = async |count: usize| {
+        let captured = program.wait_for(&path, |shown| shown["count"] == count).await?;
+        let [.., last] = captured["items"].as_array().map(Vec::as_slice).unwrap_or_default() else {
+            bail!("nothing was captured");
+        };
+        ensure!(last["status"] == "completed" && last["suggested_file_name"] == "loot.txt", "{last}");
+        Ok(())
+    };
     session.page.call_browser("Browser.setDownloadBehavior", there.clone()).await?;
     let offer = json!({"expression": OFFER, "userGesture": true});
     session.page.call("Runtime.evaluate", offer.clone()).await?;
-    wait_until("the download is in its own directory", || downloads.join("loot.txt").is_file()).await?;
-    std::fs::remove_file(downloads.join("loot.txt"))?;
+    captured(1).await?;
     session.page.call("Page.setDownloadBehavior", there).await?;
     session.page.call("Runtime.evaluate", offer).await?;
-    wait_until("so is the second", || downloads.join("loot.txt").is_file()).await?;
+    captured(2).await?;
     ensure!(std::fs::read_dir(&elsewhere)?.next().is_none());
     session.end(&program).await?;
     program.stop().await

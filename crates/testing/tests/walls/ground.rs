@@ -133,6 +133,7 @@ pub fn options(dir: &Path, executable: PathBuf, walls: Walls) -> Result<LaunchOp
         run_as: is_root().then_some(STRANGER),
         name: "walls".to_owned(),
         own_dirs: Vec::new(),
+        shown_dirs: Vec::new(),
         confinement: (walls == Walls::Up).then_some(confinement),
         proxy: None,
         restore_tabs: false,

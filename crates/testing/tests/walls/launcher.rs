@@ -22,6 +22,9 @@ try list_outside ls "@OUTSIDE@"
 try write_outside touch "@OUTSIDE@/new"
 try write_tmp touch "@OUTSIDE@/tmp/new"
 try write_shm touch "/dev/shm/@NAME@"
+try read_shown cat "@SHOWN@/shown"
+try write_shown bash -c 'echo more >> "@SHOWN@/shown"'
+try add_to_shown touch "@SHOWN@/new"
 try run_own bash -c 'cp /bin/true "$HOME/program" && "$HOME/program"'
 try read_passwd cat /etc/passwd
 try read_server_environment cat "/proc/@SERVER@/environ"
@@ -49,10 +52,17 @@ async fn intrude(walls: Walls) -> Result<BTreeMap<String, String>> {
     for (path, mode) in [("", 0o777), ("tmp", 0o1777), ("secret", 0o644)] {
         std::fs::set_permissions(outside.join(path), std::fs::Permissions::from_mode(mode))?;
     }
+    let shown = place.path().join("shown");
+    std::fs::create_dir(&shown)?;
+    std::fs::write(shown.join("shown"), "a file for a file chooser")?;
+    for (path, mode) in [("", 0o777), ("shown", 0o666)] {
+        std::fs::set_permissions(shown.join(path), std::fs::Permissions::from_mode(mode))?;
+    }
     let (own, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
     let name = format!("roadstead-test-{}", fastrand::u64(..));
     let script = INTRUDER
         .replace("@OUTSIDE@", &outside.to_string_lossy())
+        .replace("@SHOWN@", &shown.to_string_lossy())
         .replace("@NAME@", &name)
         .replace("@SERVER@", &std::process::id().to_string())
         .replace("@OWN@", &own.local_addr()?.port().to_string())
@@ -63,6 +73,7 @@ async fn intrude(walls: Walls) -> Result<BTreeMap<String, String>> {
     let mut options = options(&place.path().join("browser"), program, walls)?;
     std::fs::create_dir(place.path().join("browser"))?;
     std::fs::set_permissions(place.path().join("browser"), std::fs::Permissions::from_mode(0o711))?;
+    options.shown_dirs = vec![shown];
     options.proxy = Some(own.local_addr()?);
     let said = match Browser::launch(&options).await {
         Err(LaunchError::Exited { stderr_tail, .. }) => stderr_tail,
@@ -82,12 +93,14 @@ fn install(program: &Path, script: &str) -> Result<()> {
 }
 
 /// What no browser may do, whoever the server is.
-const OUTSIDE: [&str; 11] = [
+const OUTSIDE: [&str; 13] = [
     "read_outside",
     "list_outside",
     "write_outside",
     "write_tmp",
     "write_shm",
+    "write_shown",
+    "add_to_shown",
     "run_own",
     "read_passwd",
     "read_server_environment",
@@ -99,7 +112,7 @@ const OUTSIDE: [&str; 11] = [
 #[tokio::test]
 async fn a_program_in_a_browsers_place_reaches_its_own_things_alone() -> Result<()> {
     let inside = intrude(Walls::Up).await?;
-    for own in ["read_own", "write_own", "connect_own"] {
+    for own in ["read_own", "write_own", "read_shown", "connect_own"] {
         ensure!(inside.get(own).is_some_and(|tried| tried == "yes"), "{own}: {inside:#?}");
     }
     for outside in OUTSIDE {
@@ -122,7 +135,7 @@ async fn a_program_in_a_browsers_place_reaches_its_own_things_alone() -> Result<
 async fn with_the_walls_down_the_same_attempts_succeed() -> Result<()> {
     let inside = intrude(Walls::Down).await?;
     let mut open = vec!["read_outside", "list_outside", "write_outside", "write_tmp", "write_shm", "run_own"];
-    open.extend(["read_passwd", "see_server", "connect_other", "listen"]);
+    open.extend(["write_shown", "add_to_shown", "read_passwd", "see_server", "connect_other", "listen"]);
     if !is_root() {
         open.extend(["signal_server", "read_server_environment"]);
     }

@@ -50,6 +50,8 @@ pub struct FakeBrowser {
     contexts: Vec<String>,
     cookies: Cookies,
     headless_shell: bool,
+    /// Where downloads go, once that was said.
+    downloads: Option<String>,
     made: u64,
     events: Vec<Value>,
 }
@@ -62,6 +64,7 @@ impl FakeBrowser {
             contexts: Vec::new(),
             cookies: Cookies::open(dir)?,
             headless_shell,
+            downloads: None,
             made: 0,
             events: Vec::new(),
         };
@@ -108,7 +111,16 @@ impl FakeBrowser {
                 }
                 Ok(json!({}))
             }
-            "Browser.close" | "Browser.setDownloadBehavior" | "Target.activateTarget" => Ok(json!({})),
+            "Browser.close" | "Target.activateTarget" => Ok(json!({})),
+            "Browser.setDownloadBehavior" => {
+                self.downloads = params["downloadPath"].as_str().map(str::to_owned);
+                Ok(json!({}))
+            }
+            "Browser.cancelDownload" => {
+                self.tell_of_download(&params["guid"], "canceled", 0);
+                Ok(json!({}))
+            }
+            "Fake.download" => self.download(params),
             "Storage.getCookies" => Ok(json!({"cookies": self.cookies.all(context)})),
             "Storage.setCookies" => {
                 self.cookies.set(context, &params["cookies"]).map_err(|words| (-32602, words.to_owned()))?;
@@ -121,6 +133,25 @@ impl FakeBrowser {
             _ if method.starts_with("Target.") => self.target(session, method, params),
             _ => self.page_method(session, method, params),
         }
+    }
+
+    /// Pretends that a page downloads a text; one that is `null` has no end.
+    fn download(&mut self, params: &Value) -> Result<Value, Refusal> {
+        let begin = json!({"frameId": "none", "guid": params["guid"], "url": params["url"], "suggestedFilename": params["name"]});
+        self.emit("", "Browser.downloadWillBegin", &begin);
+        let (Some(guid), Some(text)) = (params["guid"].as_str(), params["text"].as_str()) else {
+            self.tell_of_download(&params["guid"], "inProgress", params["received"].as_u64().unwrap_or(1));
+            return Ok(json!({}));
+        };
+        let dir = self.downloads.as_deref().ok_or((-32000, "nobody said where downloads go".to_owned()))?;
+        std::fs::write(Path::new(dir).join(guid), text).map_err(|error| (-32000, error.to_string()))?;
+        self.tell_of_download(&params["guid"], "completed", text.len() as u64);
+        Ok(json!({}))
+    }
+
+    fn tell_of_download(&mut self, guid: &Value, state: &str, received: u64) {
+        let progress = json!({"guid": guid, "totalBytes": 0, "receivedBytes": received, "state": state});
+        self.emit("", "Browser.downloadProgress", &progress);
     }
 
     fn version(&self) -> Value {
@@ -180,6 +211,15 @@ impl FakeBrowser {
         let Some(id) = self.sessions[session].page.clone() else {
             return Err(unknown(method));
         };
+        if method == "Page.navigate"
+            && params["url"].as_str().is_some_and(|url| url.ends_with("/fake-download"))
+        {
+            let guid = uuid::Uuid::new_v4().to_string();
+            self.download(
+                &json!({"guid": guid, "url": params["url"], "name": "fake.txt", "text": "contents"}),
+            )?;
+            return Ok(json!({"errorText": "net::ERR_ABORTED"}));
+        }
         if method == "Page.enable" {
             self.sessions.get_mut(session).expect("checked by answer").page_events = true;
         }

@@ -1,0 +1,206 @@
+//! A file in a form (`multipart/form-data`), poured from the line to where it goes, piece by piece.
+//!
+//! The form's reader takes whatever the line has before it looks at any of it, and keeps it in memory until it is understood. So
+//! it is fed one piece at a time, and no more than [`MAX_HELD_BYTES`] that it makes nothing of.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use axum::RequestExt as _;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::future::poll_fn;
+use hyper::body::{Frame, SizeHint};
+
+use super::body::MAX_DISCARDED_BYTES;
+use super::body_deadline::TooSlow;
+use super::error::Failure;
+use crate::session::files::{FileName, Incoming, Stored};
+
+/// How the paths of these routes end.
+pub const ROUTES: [&str; 2] = ["/uploads", "/agent/files"];
+/// The form's field that holds the file.
+const FIELD: &str = "file";
+/// How much the form's reader may take in without giving anything out, in bytes: beyond any head of a part, and any other field.
+const MAX_HELD_BYTES: usize = 1 << 20;
+
+/// A form with a file, none of which has been read.
+pub struct UploadBody {
+    form: Multipart,
+    line: Line,
+    /// How long the body says that it is, in bytes.
+    announced: Option<u64>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for UploadBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
+        let line = Line::of(&request);
+        let announced = request.body().size_hint().exact();
+        require_form(request.headers())?;
+        let form = request.extract::<Multipart, _>().await;
+        let form = form.map_err(|_| malformed("its content type names no boundary"))?;
+        Ok(Self { form, line, announced })
+    }
+}
+
+impl UploadBody {
+    /// Pours the form's file into where it goes.
+    pub async fn pour(mut self, mut incoming: Incoming) -> Result<Stored, Failure> {
+        if let Some(bytes) = self.announced {
+            incoming.expect_size(bytes.saturating_sub(MAX_HELD_BYTES as u64))?;
+        }
+        while let Some(mut field) = self.form.next_field().await.map_err(|error| unread(&error))? {
+            self.line.went_on();
+            if field.name() != Some(FIELD) {
+                continue;
+            }
+            let name = FileName::of(field.file_name().unwrap_or_default());
+            while let Some(piece) = next_piece(&mut field, &self.line).await? {
+                incoming.write(&piece).await?;
+            }
+            return Ok(incoming.finish(name).await?);
+        }
+        Err(malformed(format!("no file uploaded: the form has no field {FIELD:?}")))
+    }
+}
+
+async fn next_piece(field: &mut Field<'_>, line: &Line) -> Result<Option<Bytes>, Failure> {
+    let piece = field.chunk().await.map_err(|error| unread(&error))?;
+    line.went_on();
+    Ok(piece)
+}
+
+/// A request's body, for its form's reader and then for whoever takes what that left.
+#[derive(Clone)]
+struct Line(Arc<Mutex<Rest>>);
+
+struct Rest {
+    body: Body,
+    /// Whether anybody has asked for any of it.
+    begun: bool,
+    /// Whether the reader is to look at what it has before it gets more.
+    pause: bool,
+    /// What it was given since it last went on, in bytes.
+    held: usize,
+}
+
+impl Line {
+    /// Returns the body that [`see_to_its_end`] put into a request's extensions.
+    fn of(request: &Request) -> Self {
+        request.extensions().get::<Self>().cloned().expect("every route that takes a file has the layer")
+    }
+
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the reader has made something of what it was given.
+    fn went_on(&self) {
+        self.rest().held = 0;
+    }
+
+    /// Throws away what is left, up to [`MAX_DISCARDED_BYTES`].
+    async fn discard(&self) {
+        let mut discarded = 0;
+        while discarded <= MAX_DISCARDED_BYTES {
+            match poll_fn(|context| Pin::new(&mut self.rest().body).poll_frame(context)).await {
+                Some(Ok(frame)) => discarded += frame.data_ref().map_or(0, Bytes::len),
+                Some(Err(_)) | None => return,
+            }
+        }
+    }
+}
+
+impl HttpBody for Line {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let mut rest = self.rest();
+        rest.begun = true;
+        if std::mem::take(&mut rest.pause) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let polled = Pin::new(&mut rest.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            rest.pause = true;
+            rest.held += frame.data_ref().map_or(0, Bytes::len);
+            if rest.held > MAX_HELD_BYTES {
+                return Poll::Ready(Some(Err(axum::Error::new(HeldTooMuch))));
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest().body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.rest().body.size_hint()
+    }
+}
+
+/// The form's reader made nothing of what it was given.
+#[derive(Debug, thiserror::Error)]
+#[error("a part's head, or a field before the file, is too large")]
+struct HeldTooMuch;
+
+/// Reads on after a refusal: a client that is in the middle of sending only sees it if the connection is not reset under it. One
+/// that waits to be told to send is not told.
+pub async fn see_to_its_end(request: Request, next: Next) -> Response {
+    let waits = request.headers().contains_key(header::EXPECT);
+    let (mut parts, body) = request.into_parts();
+    let line = Line(Arc::new(Mutex::new(Rest { body, begun: false, pause: false, held: 0 })));
+    parts.extensions.insert(line.clone());
+    let mut request = Request::from_parts(parts, Body::new(line.clone()));
+    // What a file may have is counted where it is written.
+    DefaultBodyLimit::disable().apply(&mut request);
+    let response = next.run(request).await;
+    let begun = line.rest().begun;
+    if !response.status().is_success() && (begun || !waits) {
+        line.discard().await;
+    }
+    response
+}
+
+/// Refuses a body that is no form.
+fn require_form(headers: &HeaderMap) -> Result<(), Failure> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("multipart/form-data") {
+        return Ok(());
+    }
+    let message =
+        "The body must be a form with the file in its field \"file\": send it as multipart/form-data.";
+    Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+}
+
+/// Says why a form could not be read to its end.
+fn unread(error: &MultipartError) -> Failure {
+    let first: &(dyn std::error::Error + 'static) = error;
+    let causes = || std::iter::successors(Some(first), |error| error.source());
+    if causes().any(<dyn std::error::Error>::is::<TooSlow>) {
+        let message = "The body did not arrive in time; send it without pauses.";
+        return Failure::new(StatusCode::REQUEST_TIMEOUT, message);
+    }
+    if causes().any(<dyn std::error::Error>::is::<HeldTooMuch>) {
+        return malformed(HeldTooMuch);
+    }
+    malformed("it is no whole form")
+}
+
+fn malformed(why: impl std::fmt::Display) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, format!("The body is malformed: {why}."))
+}

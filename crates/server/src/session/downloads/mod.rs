@@ -1,0 +1,19 @@
+//! What sessions' browsers download: captured without any client, kept for a while after a session's end, and handed out.
+//!
+//! ```text
+//! <data>/downloads/<session id>/<download id>    ours, 0600
+//! ```
+//!
+//! A browser writes a download into a room of its own, under the download's id. When it is whole it is copied out of there
+//! ([`kept`]): the browser may be hostile, and would go on writing to a file that it has open. Then it is on record. One that is too
+//! large, takes too long, or is one too many is stopped ([`capture`]), which is on record too; the session goes on.
+//!
+//! Bytes come before rows, and a row goes before its bytes: a crash leaves garbage at worst, which the next start removes.
+
+mod capture;
+mod kept;
+mod record;
+
+pub(super) use self::capture::Capture;
+pub use self::kept::{KeptFile, KeptRoot};
+pub use self::record::{Download, DownloadState};
