@@ -16,9 +16,6 @@ use crate::error::Error;
 
 /// The largest JSON body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
-/// How much of a body beyond that is still taken off the line, and thrown away, in bytes. A client that is in the
-/// middle of sending only sees the refusal if the connection is not reset under it.
-pub const MAX_DISCARDED_BYTES: usize = 16 << 20;
 
 /// A body that must be there.
 #[derive(Debug)]
@@ -75,20 +72,13 @@ async fn read_object(request: Request) -> Result<Option<Value>, Failure> {
 async fn read_limited(body: Body) -> Result<Bytes, Failure> {
     let mut chunks = body.into_data_stream();
     let mut taken = BytesMut::new();
-    let mut length = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| unread(&error))?;
-        length += chunk.len();
-        if length > MAX_BODY_BYTES + MAX_DISCARDED_BYTES {
-            break;
+        if taken.len() + chunk.len() > MAX_BODY_BYTES {
+            let message = format!("The body is too large: at most {MAX_BODY_BYTES} bytes of JSON are read.");
+            return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
-        if length <= MAX_BODY_BYTES {
-            taken.extend_from_slice(&chunk);
-        }
-    }
-    if length > MAX_BODY_BYTES {
-        let message = format!("The body is too large: at most {MAX_BODY_BYTES} bytes of JSON are read.");
-        return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+        taken.extend_from_slice(&chunk);
     }
     Ok(taken.freeze())
 }

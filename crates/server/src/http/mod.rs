@@ -2,7 +2,7 @@
 //!
 //! A request passes, from the outside in: [`client_address`] (where it comes from), [`observe`] (id, span, log line,
 //! count), the panic guard, [`head`] (its size), [`uri`] (its URL must mean something), [`body_deadline`] (its body must come in
-//! time), for DevTools [`browser_origin`] (which page is it from) and under `/v1` [`auth`] (whose key is it). Then a handler
+//! time), [`unread_body`] (what nobody reads of it does not cost the connection), for DevTools [`browser_origin`] (which page is it from) and under `/v1` [`auth`] (whose key is it). Then a handler
 //! extracts, converts, makes one call, converts back. Handlers never change state themselves, so a client that hangs up cannot half-apply anything.
 //! [`error`] alone knows which condition is which status.
 
@@ -54,6 +54,7 @@ mod session_view;
 mod sessions;
 mod system;
 mod tools;
+mod unread_body;
 mod upload_body;
 mod uri;
 
@@ -99,6 +100,7 @@ pub fn router(app: App) -> Router {
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document)))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
+        .layer(from_fn(unread_body::discard))
         .layer(from_fn_with_state(app.clone(), body_deadline::limit))
         .layer(from_fn(uri::require_well_formed))
         .layer(from_fn(head::require_small))
@@ -220,7 +222,6 @@ fn uploads() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(session_files::upload_file))
         .routes(routes!(session_files::upload_agent_file, session_files::list_agent_files))
-        .route_layer(from_fn(upload_body::see_to_its_end))
 }
 
 /// What a session's token opens as well as a key: each asks for itself.

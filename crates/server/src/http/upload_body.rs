@@ -12,12 +12,8 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::Response;
-use futures_util::future::poll_fn;
 use hyper::body::{Frame, SizeHint};
 
-use super::body::MAX_DISCARDED_BYTES;
 use super::body_deadline::TooSlow;
 use super::error::Failure;
 use crate::session::files::{FileName, Incoming, Stored};
@@ -41,9 +37,13 @@ impl<S: Send + Sync> FromRequest<S> for UploadBody {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
-        let line = Line::of(&request);
         let announced = request.body().size_hint().exact();
         require_form(request.headers())?;
+        let (parts, body) = request.into_parts();
+        let line = Line(Arc::new(Mutex::new(Held { body, pause: false, bytes: 0 })));
+        let mut request = Request::from_parts(parts, Body::new(line.clone()));
+        // What a file may have is counted where it is written.
+        DefaultBodyLimit::disable().apply(&mut request);
         let form = request.extract::<Multipart, _>().await;
         let form = form.map_err(|_| malformed("its content type names no boundary"))?;
         Ok(Self { form, line, announced })
@@ -77,44 +77,26 @@ async fn next_piece(field: &mut Field<'_>, line: &Line) -> Result<Option<Bytes>,
     Ok(piece)
 }
 
-/// A request's body, for its form's reader and then for whoever takes what that left.
+/// A request's body, for its form's reader.
 #[derive(Clone)]
-struct Line(Arc<Mutex<Rest>>);
+struct Line(Arc<Mutex<Held>>);
 
-struct Rest {
+struct Held {
     body: Body,
-    /// Whether anybody has asked for any of it.
-    begun: bool,
     /// Whether the reader is to look at what it has before it gets more.
     pause: bool,
     /// What it was given since it last went on, in bytes.
-    held: usize,
+    bytes: usize,
 }
 
 impl Line {
-    /// Returns the body that [`see_to_its_end`] put into a request's extensions.
-    fn of(request: &Request) -> Self {
-        request.extensions().get::<Self>().cloned().expect("every route that takes a file has the layer")
-    }
-
-    fn rest(&self) -> MutexGuard<'_, Rest> {
+    fn held(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that the reader has made something of what it was given.
     fn went_on(&self) {
-        self.rest().held = 0;
-    }
-
-    /// Throws away what is left, up to [`MAX_DISCARDED_BYTES`].
-    async fn discard(&self) {
-        let mut discarded = 0;
-        while discarded <= MAX_DISCARDED_BYTES {
-            match poll_fn(|context| Pin::new(&mut self.rest().body).poll_frame(context)).await {
-                Some(Ok(frame)) => discarded += frame.data_ref().map_or(0, Bytes::len),
-                Some(Err(_)) | None => return,
-            }
-        }
+        self.held().bytes = 0;
     }
 }
 
@@ -126,17 +108,16 @@ impl HttpBody for Line {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let mut rest = self.rest();
-        rest.begun = true;
-        if std::mem::take(&mut rest.pause) {
+        let mut held = self.held();
+        if std::mem::take(&mut held.pause) {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let polled = Pin::new(&mut rest.body).poll_frame(context);
+        let polled = Pin::new(&mut held.body).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            rest.pause = true;
-            rest.held += frame.data_ref().map_or(0, Bytes::len);
-            if rest.held > MAX_HELD_BYTES {
+            held.pause = true;
+            held.bytes += frame.data_ref().map_or(0, Bytes::len);
+            if held.bytes > MAX_HELD_BYTES {
                 return Poll::Ready(Some(Err(axum::Error::new(HeldTooMuch))));
             }
         }
@@ -144,11 +125,11 @@ impl HttpBody for Line {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest().body.is_end_stream()
+        self.held().body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.rest().body.size_hint()
+        self.held().body.size_hint()
     }
 }
 
@@ -156,24 +137,6 @@ impl HttpBody for Line {
 #[derive(Debug, thiserror::Error)]
 #[error("a part's head, or a field before the file, is too large")]
 struct HeldTooMuch;
-
-/// Reads on after a refusal: a client that is in the middle of sending only sees it if the connection is not reset under it. One
-/// that waits to be told to send is not told.
-pub async fn see_to_its_end(request: Request, next: Next) -> Response {
-    let waits = request.headers().contains_key(header::EXPECT);
-    let (mut parts, body) = request.into_parts();
-    let line = Line(Arc::new(Mutex::new(Rest { body, begun: false, pause: false, held: 0 })));
-    parts.extensions.insert(line.clone());
-    let mut request = Request::from_parts(parts, Body::new(line.clone()));
-    // What a file may have is counted where it is written.
-    DefaultBodyLimit::disable().apply(&mut request);
-    let response = next.run(request).await;
-    let begun = line.rest().begun;
-    if !response.status().is_success() && (begun || !waits) {
-        line.discard().await;
-    }
-    response
-}
 
 /// Refuses a body that is no form.
 fn require_form(headers: &HeaderMap) -> Result<(), Failure> {

@@ -151,6 +151,41 @@ async fn unknown_keys_and_nulls_are_accepted() {
     server.client().post("/v1/profiles", body).await.data();
 }
 
+/// The answer to a request that comes in two pieces is followed by the answer to another one on the same connection.
+#[tokio::test]
+async fn a_body_that_nobody_reads_does_not_cost_the_connection() {
+    let server = TestServer::start().await;
+    for (path, key, status) in [
+        ("/v1/tools/perform-web-task", API_KEY, "501"),
+        ("/v1/nowhere", API_KEY, "404"),
+        ("/v1/sessions", "sk-wrong", "401"),
+    ] {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: a\r\nanchor-api-key: {key}\r\ncontent-length: 12\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The head has been read, and its handler may have answered, when another connection has been served.
+        server.get("/healthz").await;
+        stream.write_all(b"{\"prompt\":1}").await.unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        assert!(answers.starts_with(&format!("HTTP/1.1 {status} ")), "{answers}");
+        assert!(answers.contains("HTTP/1.1 200 OK"), "{answers}");
+    }
+}
+
+/// A client that waits to be told to send is not told, and learns that the connection ends.
+#[tokio::test]
+async fn a_body_that_is_too_long_to_throw_away_ends_the_connection() {
+    let server = TestServer::start().await;
+    let head =
+        "POST /v1/nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999\r\nexpect: 100-continue\r\n\r\n";
+    let answer = converse(&server, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+}
+
 /// Sends bytes as they are and returns everything that comes back.
 async fn converse(server: &TestServer, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
