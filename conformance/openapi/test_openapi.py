@@ -39,6 +39,8 @@ PAGES = ["OS Level Control", "Tools"]
 PUBLIC = {"GET /healthz", "GET /readyz", "GET /metrics"}
 #: What a session's token opens as well as a key: the document, which knows one kind of key, calls them unguarded.
 OPENED_BY_TOKENS = {"GET /json/version", "GET /json/list", "GET /json/protocol"}
+#: What there is only once a page has downloaded something: the files' own tests fetch one.
+NEEDS_A_DOWNLOAD = {"GET /v1/sessions/{session_id}/downloads/{download_id}"}
 #: Thought-up requests for each operation, beside those that walk the edges of its parameters.
 EXAMPLES = 3
 #: What the requests are thought up from.
@@ -75,7 +77,7 @@ class OpenApi(unittest.TestCase):
         key = ["--header", f"anchor-api-key: {os.environ['ROADSTEAD_API_KEY']}"]
         journal = self.run_schemathesis("guest", *key, *(word for tag in PAGES for word in (which, tag)))
         never_good = {operation for operation in self.operations if "200" not in journal[operation]}
-        self.assertEqual(never_good, set(), "operations that never answered 200")
+        self.assertEqual(never_good - NEEDS_A_DOWNLOAD, set(), "operations that never answered 200")
         takes_something = {
             operation for operation, told in self.operations.items() if told.get("parameters") or "requestBody" in told
         }
