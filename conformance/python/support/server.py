@@ -38,8 +38,10 @@ def unique(label="profile"):
 
 def plain(answer):
     """Turns an answer into the `data` that was on the wire: undeclared fields are kept, timestamps are text."""
-    data = getattr(answer, "data", answer)  # some calls of the older SDK return `data` itself
-    return data.model_dump(mode="json", exclude_unset=True, warnings=False)
+    if isinstance(answer, dict):
+        return answer
+    told = answer.model_dump(mode="json", exclude_unset=True, warnings=False)
+    return told.get("data", told)  # some calls of the older SDK return `data` itself
 
 
 def until(read, accept, seconds=30):

@@ -23,33 +23,8 @@ const PATIENCE: Duration = Duration::from_mins(10);
 const LOG_TAIL: usize = 4096;
 
 #[tokio::test]
-async fn npm_anchorbrowser_profiles() -> Result<()> {
-    javascript("anchorbrowser-profiles").await
-}
-
-#[tokio::test]
-async fn npm_anchorbrowser_sessions() -> Result<()> {
-    javascript("anchorbrowser-sessions").await
-}
-
-#[tokio::test]
-async fn npm_anchorbrowser_login() -> Result<()> {
-    javascript("anchorbrowser-login").await
-}
-
-#[tokio::test]
-async fn npm_anchorbrowser_driving() -> Result<()> {
-    javascript("anchorbrowser-driving").await
-}
-
-#[tokio::test]
-async fn npm_anchorbrowser_files() -> Result<()> {
-    javascript("anchorbrowser-files").await
-}
-
-#[tokio::test]
-async fn npm_anchorbrowser_tools() -> Result<()> {
-    javascript("anchorbrowser-tools").await
+async fn npm_anchorbrowser() -> Result<()> {
+    javascript("anchorbrowser").await
 }
 
 #[tokio::test]
@@ -120,7 +95,7 @@ async fn javascript(suite: &str) -> Result<()> {
 
 async fn python(sdk_version: &str) -> Result<()> {
     let mut command = in_venv(&format!(".venv-{sdk_version}"))?;
-    command.args(["-m", "unittest", "discover", "--start-directory", "python"]);
+    command.arg("python/all.py");
     run(command, "").await
 }
 
