@@ -19,6 +19,7 @@ pub mod session;
 pub mod session_create;
 pub mod session_token;
 pub mod tools;
+pub mod webhook;
 
 pub use audit::{AuditEntry, AuditKey, AuditPage};
 pub use batch::{
@@ -53,3 +54,8 @@ pub use session::{
 pub use session_create::{ProxyConfig, SessionCreateRequest};
 pub use session_token::{SessionToken, SessionTokenCreated, SessionTokensCreated, SessionTokensRequest};
 pub use tools::{FetchWebpageRequest, PageFormat, PagePdfRequest, ScreenshotRequest};
+pub use webhook::{
+    InvalidWebhookId, Webhook, WebhookCreateRequest, WebhookDeleted, WebhookDeliveries, WebhookDelivery,
+    WebhookEventType, WebhookId, WebhookList, WebhookPagination, WebhookTestRequest, WebhookTested,
+    WebhookUpdateRequest, WebhookWithSecret,
+};

@@ -57,7 +57,7 @@ mod upstream;
 mod way;
 
 pub use check::{CheckError, Checked, Echo, InvalidEcho};
-pub use egress::Egress;
+pub use egress::{ConnectError, Egress};
 pub use exit::{Exit, ExitName, InvalidExitName, Way};
 pub use host::{Destination, Host, InvalidHost};
 pub use limits::Limits;

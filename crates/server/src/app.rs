@@ -28,6 +28,7 @@ use crate::limits::Limits;
 use crate::profile::Profiles;
 use crate::session::downloads::KeptRoot;
 use crate::session::{BrowserSetup, Sessions, WorkRoot};
+use crate::webhooks::Webhooks;
 
 /// Buckets of every duration that `/metrics` shows, in seconds: from a warm start to a very slow save.
 const SECONDS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -158,6 +159,7 @@ struct Parts {
     events: Events,
     exits: Exits,
     profiles: Profiles,
+    webhooks: Webhooks,
     limits: Limits,
     lifecycle: Lifecycle,
     metrics: PrometheusHandle,
@@ -186,6 +188,7 @@ impl App {
         let vault = data_dir.vault()?;
         let profiles = Profiles::new(db.clone(), vault.clone(), config.profile.clone(), lifecycle.clone());
         let egress = Egress::new(config.egress.policy.clone());
+        let of_webhooks = egress.with_policy(config.webhooks.policy(&config.egress.policy));
         let exits = Exits::new(egress, config.egress.clone(), db.clone());
         let work = WorkRoot::open(data_dir.path(), stranger)?;
         let sessions = Sessions::new(
@@ -199,6 +202,10 @@ impl App {
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;
         sessions.keep_downloads_swept().await.context("failed to look through what is kept of downloads")?;
+        let webhooks =
+            Webhooks::open(db.clone(), vault.clone(), of_webhooks, config.webhooks.clone(), lifecycle.clone());
+        let webhooks = webhooks.await.context("failed to take up the events that an earlier server was posting")?;
+        lifecycle.tracker().spawn(webhooks.clone().run());
         let events = Events::new(db.clone(), vault.clone(), lifecycle.clone());
         let batches =
             Batches::open(db.clone(), sessions.clone(), vault, lifecycle.clone(), http::read_session_request);
@@ -217,6 +224,7 @@ impl App {
             events,
             exits,
             profiles,
+            webhooks,
             lifecycle,
             metrics,
             data_dir,
@@ -257,6 +265,11 @@ impl App {
     /// Returns what may be done with profiles.
     pub fn profiles(&self) -> &Profiles {
         &self.0.profiles
+    }
+
+    /// Returns who is told of what happens.
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
     }
 
     /// Returns what counts how often callers do what.

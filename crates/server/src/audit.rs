@@ -124,6 +124,16 @@ words! {
         RevisionUnpin = "revision.unpin",
         /// A revision was deleted.
         RevisionDelete = "revision.delete",
+        /// A webhook was made.
+        WebhookCreate = "webhook.create",
+        /// A webhook was changed.
+        WebhookUpdate = "webhook.update",
+        /// A webhook was deleted.
+        WebhookDelete = "webhook.delete",
+        /// A webhook got a new secret.
+        WebhookRotate = "webhook.rotate_secret",
+        /// A webhook was sent an event that tells of nothing.
+        WebhookTest = "webhook.test",
         /// An exit was checked.
         ExitCheck = "exit.check",
         /// A key was made.

@@ -12,6 +12,7 @@ mod files;
 pub(crate) mod fuzzing;
 mod origin;
 mod server;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use self::extra_arg::ExtraArg;
 pub use self::files::FilesConfig;
 pub use self::origin::WebOrigin;
 pub use self::server::{PublicUrl, ServerConfig, TlsConfig, TrustedProxies};
+pub use self::webhooks::WebhooksConfig;
 
 /// The whole configuration; every section has defaults, so an empty file is a valid one.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -46,6 +48,8 @@ pub struct Config {
     pub egress: EgressConfig,
     /// How much may go into sessions.
     pub files: FilesConfig,
+    /// Where events may be posted to, and how patiently.
+    pub webhooks: WebhooksConfig,
     /// How long the audit log is kept.
     pub audit: AuditConfig,
     /// How often callers may do what.
@@ -174,6 +178,7 @@ impl Config {
         }
         config.chromium.check()?;
         config.files.check()?;
+        config.webhooks.check()?;
         if config.audit.keep_days < MIN_AUDIT_DAYS {
             bail!("audit.keep_days must be at least {MIN_AUDIT_DAYS}");
         }
@@ -251,6 +256,9 @@ mod tests {
             "[files]\nmax_download_mib = 0",
             "[files]\ndownload_seconds = 0",
             "[files]\nkeep_downloads_minutes = 100000000",
+            "[webhooks]\ntimeout_seconds = 0",
+            "[webhooks]\ntimeout_seconds = 301",
+            "[webhooks]\nretry_base_ms = 0",
             "[limits]\ncreates_per_minute = -1",
             "[chromium]\nextra_args = [\"--no-sandbox\"]",
             "[server]\npublic_url = \"ftp://x\"",

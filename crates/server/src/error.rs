@@ -97,6 +97,8 @@ pub const EXIT_NOT_FOUND: Error = Error::NotFound("Exit not found.");
 pub const BATCH_NOT_FOUND: Error = Error::NotFound("Batch not found.");
 /// `Async request not found.`, as the API words it.
 pub const ASYNC_REQUEST_NOT_FOUND: Error = Error::NotFound("Async request not found.");
+/// A webhook that does not exist, or no longer.
+pub const WEBHOOK_NOT_FOUND: Error = Error::NotFound("Webhook not found.");
 /// `Session not found.`, as the API words it.
 pub const SESSION_NOT_FOUND: Error = Error::NotFound("Session not found.");
 

@@ -11,6 +11,7 @@
 //! | [`batch`] | sessions that are asked for now and started when there is room |
 //! | [`session`] | one task per session owns a browser from its start to its last receipt |
 //! | [`events`] | one client waits for a name, another signals it |
+//! | [`webhooks`] | what happens is posted to those who asked for it |
 //! | [`exits`] | the ways out to the network, and whether each works |
 //! | [`profile`] | checks revisions out, saves sessions' files, publishes revisions |
 //! | [`db`] | who wins, what is known, in SQLite |
@@ -43,6 +44,7 @@ pub mod profile;
 pub mod readable;
 pub mod serving;
 pub mod session;
+pub mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -11,6 +11,7 @@ pub mod origins_site;
 pub mod place;
 pub mod processes;
 pub mod program;
+pub mod receiver;
 pub mod server;
 pub mod torture;
 pub mod upstream;

@@ -84,10 +84,7 @@ impl Access<'_> {
     /// Makes the repository, or completes one whose making was interrupted. One that exists is left as it is.
     pub(crate) fn create(&self) -> Result<(), VaultError> {
         const ACTION: &str = "create the repository";
-        let key = match self.require_key() {
-            Err(VaultError::NoSuchRepository(_)) => self.create_key()?,
-            found => found?,
-        };
+        let key = self.key_or_new()?;
         let (repository, adapter) = self.unopened(BTreeSet::new(), None)?;
         let _end = EndOnDrop(adapter);
         let failed = |error: Box<RusticError>| VaultError::from_rustic(ACTION, &error);
@@ -104,6 +101,14 @@ impl Access<'_> {
             .set_compression(COMPRESSION);
         repository.init(&Credentials::Masterkey(key), &KeyOptions::default(), &config).map_err(failed)?;
         Ok(())
+    }
+
+    /// Returns the key, which is made where there is none.
+    pub(crate) fn key_or_new(&self) -> Result<MasterKey, VaultError> {
+        match self.require_key() {
+            Err(VaultError::NoSuchRepository(_)) => self.create_key(),
+            found => found,
+        }
     }
 
     /// Opens the repository for one operation.

@@ -15,7 +15,11 @@ use std::{
 
 use object_store::{ObjectStore, local::LocalFileSystem};
 use rustic_core::{jiff::Timestamp, repofile::SnapshotFile};
-use tokio::{runtime::Handle, sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    runtime::Handle,
+    sync::{OnceCell, Semaphore},
+    task::spawn_blocking,
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -28,6 +32,7 @@ use crate::{
     open_lock::OpenLock,
     repository::Access,
     root_keys::RootKeys,
+    sealed,
     store::{Bridge, Store},
 };
 
@@ -48,6 +53,8 @@ pub(crate) struct Inner {
     cache: Arc<ObjectCache>,
     locks: Locks,
     permits: Arc<Semaphore>,
+    /// What [`Vault::seal_lasting`] seals with, once it was needed.
+    lasting: OnceCell<RootKey>,
     /// Keeps the root key from being rotated meanwhile.
     _open: Option<OpenLock>,
 }
@@ -174,6 +181,7 @@ impl Vault {
             cache: Arc::new(ObjectCache::new()),
             locks: Locks::default(),
             permits: Arc::new(Semaphore::new(OPERATIONS)),
+            lasting: OnceCell::new(),
             _open: open,
         };
         Self { inner: Arc::new(inner) }
@@ -188,6 +196,27 @@ impl Vault {
     /// Opens what [`Vault::seal`] made for `purpose`. [`VaultError::Sealed`] where it does not open, after a rotation for example.
     pub fn unseal(&self, purpose: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         self.inner.keys.unseal(purpose, sealed)
+    }
+
+    /// As [`Vault::seal`], by a key of the vault's own that a rotation of the root key comes to: what is sealed opens as long as
+    /// the vault does. The key is made when it is first needed.
+    pub async fn seal_lasting(&self, purpose: &str, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        Ok(sealed::seal(self.lasting_key().await?, purpose, plain))
+    }
+
+    /// Opens what [`Vault::seal_lasting`] made for `purpose`. [`VaultError::Sealed`] where it does not open.
+    pub async fn unseal_lasting(&self, purpose: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        sealed::unseal(self.lasting_key().await?, purpose, sealed)
+    }
+
+    /// The key of what is kept elsewhere. It is an object like the key of a repository, so whatever is done to these is done to it.
+    async fn lasting_key(&self) -> Result<&RootKey, VaultError> {
+        let make = async || {
+            let key = self.run(&RepositoryId::OF_SECRETS, Share::Making, |access, _| access.key_or_new()).await?;
+            let bytes = <[u8; 32]>::try_from(key.encrypt.as_slice());
+            bytes.map(RootKey::from_bytes).map_err(|_| VaultError::Sealed)
+        };
+        self.inner.lasting.get_or_try_init(make).await
     }
 
     /// Makes a repository with a random key of its own. One that exists is left as it is; one half made is completed.
@@ -307,7 +336,8 @@ impl Vault {
         let store = inner.store();
         let roots = spawn_blocking(move || store.list_roots()).await.map_err(|error| aborted(&error))?;
         let roots = roots.map_err(|source| VaultError::Store { action: "list the repositories", source })?;
-        Ok(roots.iter().filter_map(|root| root.filename()?.parse().ok()).collect())
+        let named = roots.iter().filter_map(|root| root.filename()?.parse().ok());
+        Ok(named.filter(|id| *id != RepositoryId::OF_SECRETS).collect())
     }
 
     async fn run<T: Send + 'static>(

@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use roadstead_egress::{Egress, Limits, Network, Policy, Stream, SystemNetwork};
+use roadstead_egress::{
+    ConnectError, Destination, Egress, Host, Limits, Network, Policy, Stream, SystemNetwork,
+};
 
 use crate::fixtures::*;
 
@@ -247,4 +249,28 @@ async fn the_list_of_domains_is_bounded() {
     // So many hosts, and no descriptor for most of them.
     within("closing", listener.wait_until(|listener| listener.connections() <= 64)).await;
     assert!(traffic.domains.is_sorted());
+}
+
+#[tokio::test]
+async fn the_servers_own_connections_go_where_the_policy_lets_them_and_names_are_looked_up_once() {
+    let site = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = site.local_addr().unwrap().port();
+    let network = Scripted::new("hook.test", &[&["10.0.0.1", "127.0.0.2"], &["127.0.0.3"]]);
+    let egress = scripted(&network, &["127.0.0.2/32"]);
+    let at = |host: &str| Destination { host: Host::parse(host).unwrap(), port };
+    drop(egress.connect(&at("hook.test"), false).await.unwrap_or_else(|error| panic!("{error}")));
+    assert_eq!((network.lookups(), network.connections()), (1, vec![site.local_addr().unwrap()]));
+    // The name means another address now.
+    let refused = egress.connect(&at("hook.test"), false).await.err().unwrap();
+    assert!(matches!(refused, ConnectError::Refused(_)), "{refused}");
+    for literal in ["127.0.0.1", "0x7f.1", "[::ffff:127.0.0.1]", "10.1.2.3", "169.254.169.254", "224.0.0.1", "localhost"] {
+        let refused = egress.connect(&at(literal), false).await.err().unwrap();
+        assert!(matches!(refused, ConnectError::Refused(_)), "{literal}: {refused}");
+        assert!(egress.check_destination(&at(literal)).is_err(), "{literal}");
+    }
+    assert_eq!(network.connections().len(), 1, "nothing else was connected to");
+    // Nothing lifts the refusal of the server's own listeners, whichever policy it came with.
+    egress.refuse_always(site.local_addr().unwrap());
+    let other = egress.with_policy(Policy { allow: vec!["127.0.0.0/8".parse().unwrap()], ..Policy::default() });
+    assert!(matches!(other.connect(&at("127.0.0.2"), false).await.err(), Some(ConnectError::Refused(_))));
 }

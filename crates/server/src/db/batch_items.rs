@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::batches::RetryOf;
-use super::{Db, fault, row};
+use super::{Db, fault, outbox, row};
 use crate::batch::record::{BatchItemId, BatchKind, BatchStatus, Claimed, ItemRecord, Waiting};
 use crate::caller::Caller;
 use crate::clock;
@@ -100,7 +100,11 @@ impl Db {
         .await
         .map_err(fault)?;
         drop_needless_secret(&mut tx, item.batch).await?;
+        if changed.rows_affected() == 1 {
+            outbox::batch_settled(&mut tx, item.batch).await?;
+        }
         tx.commit().await.map_err(fault)?;
+        self.tell_outbox();
         Ok(changed.rows_affected() == 1)
     }
 
@@ -122,7 +126,11 @@ impl Db {
         .await
         .map_err(fault)?;
         drop_needless_secret(&mut tx, item.batch).await?;
+        if changed.is_some() {
+            outbox::batch_settled(&mut tx, item.batch).await?;
+        }
         tx.commit().await.map_err(fault)?;
+        self.tell_outbox();
         let status = changed.map(|changed| row::word(&changed, "status", BatchStatus::parse)).transpose()?;
         Ok(status == Some(BatchStatus::Pending))
     }

@@ -12,6 +12,7 @@ mod downloads;
 mod exits;
 mod history;
 mod keys;
+mod outbox;
 mod profiles;
 mod publication;
 mod revisions;
@@ -19,8 +20,10 @@ mod row;
 mod sessions;
 mod signals;
 mod sinks;
+mod webhooks;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -28,6 +31,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
+use tokio::sync::Notify;
 
 pub use self::admission::{Admission, Admitted, Blocked, NewSession, StartingPoint};
 pub use self::batches::{NewBatch, RetryOf};
@@ -38,6 +42,7 @@ pub use self::publication::{NewRevision, Placement, Published};
 pub use self::revisions::Kept;
 pub use self::sessions::Interrupted;
 pub use self::sinks::Sink;
+pub use self::webhooks::{NewSecret, NewWebhook};
 
 use crate::error::{Error, Result};
 
@@ -50,6 +55,8 @@ const MAX_CONNECTIONS: u32 = 4;
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: SqlitePool,
+    /// Told when there may be something new to deliver.
+    outbox: Arc<Notify>,
 }
 
 impl Db {
@@ -68,7 +75,7 @@ impl Db {
             .await
             .with_context(|| format!("failed to open the database {}", path.display()))?;
         sqlx::migrate!("./migrations").run(&pool).await.context("failed to migrate the database")?;
-        Ok(Self { pool })
+        Ok(Self { pool, outbox: Arc::default() })
     }
 
     /// Closes every connection, which checkpoints the write-ahead log.

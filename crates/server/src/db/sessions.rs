@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, Sqlite};
 use super::audit::{record as record_entry, record_of_session};
 use super::row::to_json;
 use super::sinks::{Sink, unsaved_sinks};
-use super::{Db, fault, row};
+use super::{Db, fault, outbox, row};
 use crate::audit::{Action, Actor, Entry, Outcome};
 use crate::clock;
 use crate::error::{Result, SESSION_NOT_FOUND};
@@ -81,6 +81,12 @@ impl Db {
         by: Option<&Actor>,
     ) -> Result<()> {
         let mut tx = self.write().await?;
+        let before = sqlx::query("SELECT status FROM sessions WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(fault)?;
+        let before = before.map(|found| row::word(&found, "status", SessionStatus::parse)).transpose()?;
         sqlx::query(
             "UPDATE sessions SET status = ?, reason = ?, detail = ?, ended_at = coalesce(ended_at, ?) WHERE id = ?",
         )
@@ -98,7 +104,13 @@ impl Db {
             Some(actor) => record_entry(&mut tx, actor, &entry.in_session(id)).await?,
             None => record_of_session(&mut tx, id, entry).await?,
         }
-        tx.commit().await.map_err(fault)
+        // A later try to save what is left of it does not end it again.
+        if before.is_some_and(SessionStatus::is_live) {
+            outbox::session_over(&mut tx, id, status).await?;
+        }
+        tx.commit().await.map_err(fault)?;
+        self.tell_outbox();
+        Ok(())
     }
 
     /// Replaces the sentence on how a session ended, which is not true any more.

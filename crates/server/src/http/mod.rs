@@ -57,6 +57,7 @@ mod tools;
 mod unread_body;
 mod upload_body;
 mod uri;
+mod webhooks;
 
 use axum::Router;
 use axum::http::header;
@@ -80,6 +81,7 @@ const TAG_AGENT: &str = "Agentic capabilities";
 const TAG_DRIVING: &str = "OS Level Control";
 const TAG_PROFILES: &str = "Profiles";
 const TAG_EVENTS: &str = "Event Coordination";
+const TAG_WEBHOOKS: &str = "Webhooks";
 const TAG_EXITS: &str = "Exits";
 const TAG_SYSTEM: &str = "System";
 const TAG_DEVTOOLS: &str = "DevTools";
@@ -151,6 +153,7 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .merge(driving())
         .merge(batches())
         .merge(uploads())
+        .merge(webhooks())
         .routes(routes!(session_downloads::list_downloads))
         .routes(routes!(profiles::create_profile, profiles::list_profiles))
         .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
@@ -215,6 +218,21 @@ fn batches() -> OpenApiRouter<App> {
         .routes(routes!(batches::create_batch, batches::list_batches))
         .routes(routes!(batches::get_batch, batches::update_batch, batches::delete_batch))
         .routes(routes!(batches::retry_batch))
+}
+
+/// Who is told of what happens.
+fn webhooks() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(webhooks::create_webhook, webhooks::list_webhooks))
+        .routes(routes!(
+            webhooks::get_webhook,
+            webhooks::update_webhook,
+            webhooks::put_webhook,
+            webhooks::delete_webhook
+        ))
+        .routes(routes!(webhooks::list_webhook_events))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::send_test_event))
 }
 
 /// What takes files, which are larger than any other body.

@@ -9,14 +9,14 @@ use axum::http::request::Parts;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use roadstead_api::{BatchId, SessionId};
+use roadstead_api::{BatchId, SessionId, WebhookId};
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::error::Failure;
 use crate::error::{
     ASYNC_REQUEST_NOT_FOUND, BATCH_NOT_FOUND, Error, PROFILE_NOT_FOUND, REVISION_NOT_FOUND, Result,
-    SESSION_NOT_FOUND,
+    SESSION_NOT_FOUND, WEBHOOK_NOT_FOUND,
 };
 
 /// Where a page may be sent. `file:` would show it the server's own disk, `chrome:` the browser's switches.
@@ -60,6 +60,19 @@ impl<S: Send + Sync> FromRequestParts<S> for BatchPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let id = Path::<String>::from_request_parts(parts, state).await.map_err(|_| BATCH_NOT_FOUND)?;
         Ok(Self(id.parse().map_err(|_| BATCH_NOT_FOUND)?))
+    }
+}
+
+/// The id in `/v1/webhooks/{webhook_id}`. One of another form is a webhook that does not exist.
+#[derive(Clone, Copy, Debug)]
+pub struct WebhookPath(pub WebhookId);
+
+impl<S: Send + Sync> FromRequestParts<S> for WebhookPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let id = Path::<String>::from_request_parts(parts, state).await.map_err(|_| WEBHOOK_NOT_FOUND)?;
+        Ok(Self(id.parse().map_err(|_| WEBHOOK_NOT_FOUND)?))
     }
 }
 

@@ -140,13 +140,12 @@ const AREAS: &[Area] = &[
     },
     Area {
         title: "Webhooks",
-        instead: Some(
-            "It is not built yet: GET /v1/profiles/{name}/events tells of a profile's saves as they happen, and GET /v1/sessions/all/status of sessions.",
-        ),
+        instead: None,
         operations: &[
             "POST /v1/webhooks",
             "GET /v1/webhooks",
             "GET /v1/webhooks/{webhook_id}",
+            "PATCH /v1/webhooks/{webhook_id}",
             "PUT /v1/webhooks/{webhook_id}",
             "DELETE /v1/webhooks/{webhook_id}",
             "GET /v1/webhooks/{webhook_id}/events",

@@ -19,3 +19,4 @@ mod revisions;
 mod sessions;
 mod system;
 mod walls;
+mod webhooks;

@@ -98,6 +98,25 @@ fn walk(root: &std::path::Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[tokio::test]
+async fn what_was_sealed_to_last_opens_after_a_rotation_and_nothing_else_does() {
+    let place = Place::new();
+    let open = place.open().unwrap();
+    let (lasting, passing) =
+        (open.seal_lasting("a", b"hunter2").await.unwrap(), open.seal("a", b"hunter2"));
+    assert!(open.list_repositories().await.unwrap().is_empty());
+    drop(open);
+    place.rotate(None).unwrap();
+    let open = place.open().unwrap();
+    assert_eq!(open.unseal_lasting("a", &lasting).await.unwrap().as_slice(), b"hunter2");
+    assert!(matches!(open.unseal_lasting("b", &lasting).await, Err(VaultError::Sealed)));
+    assert!(matches!(open.unseal("a", &passing), Err(VaultError::Sealed)));
+    drop(open);
+    // Whoever loses the root key does not get a new one over what it sealed.
+    std::fs::rename(place.path("root.key"), place.path("elsewhere")).unwrap();
+    assert!(matches!(place.open(), Err(VaultError::RootKeyMissing(_))));
+}
+
+#[tokio::test]
 async fn nobody_may_have_the_vault_open() {
     let place = Place::new();
     place.commit().await;
