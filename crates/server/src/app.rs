@@ -27,6 +27,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::profile::Profiles;
 use crate::session::downloads::KeptRoot;
+use crate::session::recordings::RecordingRoot;
 use crate::session::{BrowserSetup, Sessions, WorkRoot};
 
 /// Buckets of every duration that `/metrics` shows, in seconds: from a warm start to a very slow save.
@@ -188,17 +189,20 @@ impl App {
         let egress = Egress::new(config.egress.policy.clone());
         let exits = Exits::new(egress, config.egress.clone(), db.clone());
         let work = WorkRoot::open(data_dir.path(), stranger)?;
+        let kept = KeptRoot::open(data_dir.path(), config.files.keep_downloads())?;
+        let reels = RecordingRoot::open(data_dir.path(), config.recordings.keep(), vault.clone())?;
         let sessions = Sessions::new(
             db.clone(),
             profiles.clone(),
             lifecycle.clone(),
-            (work, KeptRoot::open(data_dir.path(), config.files.keep_downloads())?),
+            (work, kept, reels),
             browsers,
             exits.clone(),
-            (config.sessions.clone(), config.files.clone()),
+            (config.sessions.clone(), config.files.clone(), config.recordings.clone()),
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;
         sessions.keep_downloads_swept().await.context("failed to look through what is kept of downloads")?;
+        sessions.keep_recordings_swept().await.context("failed to look through what is kept of recordings")?;
         let events = Events::new(db.clone(), vault.clone(), lifecycle.clone());
         let batches =
             Batches::open(db.clone(), sessions.clone(), vault, lifecycle.clone(), http::read_session_request);

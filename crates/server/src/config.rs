@@ -11,6 +11,7 @@ mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod origin;
+mod recordings;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub use self::egress::{EgressConfig, ExitConfig};
 pub use self::extra_arg::ExtraArg;
 pub use self::files::FilesConfig;
 pub use self::origin::WebOrigin;
+pub use self::recordings::RecordingsConfig;
 pub use self::server::{PublicUrl, ServerConfig, TlsConfig, TrustedProxies};
 
 /// The whole configuration; every section has defaults, so an empty file is a valid one.
@@ -46,6 +48,8 @@ pub struct Config {
     pub egress: EgressConfig,
     /// How much may go into sessions.
     pub files: FilesConfig,
+    /// Whether and how sessions are recorded.
+    pub recordings: RecordingsConfig,
     /// How long the audit log is kept.
     pub audit: AuditConfig,
     /// How often callers may do what.
@@ -174,6 +178,7 @@ impl Config {
         }
         config.chromium.check()?;
         config.files.check()?;
+        config.recordings.check()?;
         if config.audit.keep_days < MIN_AUDIT_DAYS {
             bail!("audit.keep_days must be at least {MIN_AUDIT_DAYS}");
         }
@@ -251,6 +256,14 @@ mod tests {
             "[files]\nmax_download_mib = 0",
             "[files]\ndownload_seconds = 0",
             "[files]\nkeep_downloads_minutes = 100000000",
+            "[recordings]\nframes_per_second = 0",
+            "[recordings]\nframes_per_second = 31",
+            "[recordings]\nquality = 0",
+            "[recordings]\nquality = 101",
+            "[recordings]\nmax_bytes = 0",
+            "[recordings]\nvideo_seconds = 0",
+            "[recordings]\nkeep_minutes = 100000000",
+            "[recordings]\nffmpeg = \"relative\"",
             "[limits]\ncreates_per_minute = -1",
             "[chromium]\nextra_args = [\"--no-sandbox\"]",
             "[server]\npublic_url = \"ftp://x\"",

@@ -14,6 +14,7 @@ mod history;
 mod keys;
 mod profiles;
 mod publication;
+mod recordings;
 mod revisions;
 mod row;
 mod sessions;
