@@ -61,6 +61,10 @@ uuid_id! {
     DownloadId
 }
 uuid_id! {
+    /// Names one recording of a session.
+    RecordingId
+}
+uuid_id! {
     /// Names one API key. It is not the key.
     ApiKeyId
 }

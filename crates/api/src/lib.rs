@@ -13,6 +13,7 @@ pub mod ids;
 mod object;
 pub mod profile;
 pub mod receipt;
+pub mod recording;
 pub mod restore;
 pub mod revision;
 pub mod session;
@@ -38,12 +39,13 @@ pub use exit::{Exit, ExitCheck};
 pub use files::{AgentFile, AgentFiles, DownloadItem, UploadForm, Uploaded};
 pub use history::{HistoryPoint, HistorySummary, SessionHistory};
 pub use ids::{
-    ApiKeyId, BatchId, DownloadId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId,
+    ApiKeyId, BatchId, DownloadId, ProfileId, ProfileName, ProfileNameError, ProjectId, RecordingId, SessionId,
 };
 pub use profile::{
     Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,
 };
 pub use receipt::{Captured, CookieCounts, DroppedCache, HeldBack, Receipt, SaveOutcome, SavedRevision};
+pub use recording::{RecordingChanged, RecordingFrames, RecordingItem};
 pub use restore::{NotRestored, RestoreReport, RestoredCounts};
 pub use revision::{CheckpointRequest, Revision};
 pub use session::{

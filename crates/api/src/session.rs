@@ -160,7 +160,7 @@ pub struct SessionListItem {
     pub tags: Vec<String>,
     /// Whether its browser has no window.
     pub headless: bool,
-    /// Whether it is recorded; always false, there are no recordings yet.
+    /// Whether it is recorded, or was.
     pub recording: bool,
     /// Always 0: there are no credits here.
     pub used_credits: u64,

@@ -39,7 +39,7 @@ pub struct SessionConfig {
     /// Labels to find the session by.
     #[schema(example = json!(["production", "customer-123"]))]
     pub tags: Option<Vec<String>>,
-    /// Video recording. Accepted; there are no recordings yet.
+    /// Whether what the session shows is recorded; as the server's configuration says when absent, which is off unless it says otherwise.
     #[serde(default, deserialize_with = "object::optional")]
     pub recording: Option<Toggle>,
     /// The way out to the network: it overrides the profile's own exit and the server's default one.

@@ -37,7 +37,7 @@ mod rules;
 mod scan;
 
 pub use client::{CLIENT_QUEUE_BYTES, Client, ClientReceiver, ClientSender, EndReason, SendError};
-pub use mux::{AttachError, CallError, Event, Mux, Root, Stats};
+pub use mux::{AttachError, CallError, Event, Followed, Mux, Root, Stats};
 pub use pipe::MAX_MESSAGE_BYTES;
 
 /// What Chromium 156 answers at `/json/protocol`, minified. The pipe has no such request, so it was asked once, over a

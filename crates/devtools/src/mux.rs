@@ -1,5 +1,6 @@
 //! The multiplexer itself: a reader, a writer, and the tables between them.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -74,6 +75,21 @@ pub struct Event {
     pub session: Option<String>,
 }
 
+/// Keeps the events of a CDP session on a way of their own, until dropped.
+#[derive(Debug)]
+pub struct Followed {
+    shared: std::sync::Weak<Shared>,
+    session: String,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.followed().remove(&self.session);
+        }
+    }
+}
+
 /// How much a multiplexer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
@@ -99,6 +115,8 @@ struct Shared {
     close_requested: watch::Sender<bool>,
     closed: watch::Sender<bool>,
     events: broadcast::Sender<Event>,
+    /// By CDP session: where its events go, instead of to all subscribers.
+    followed: Mutex<HashMap<String, mpsc::Sender<Event>>>,
     /// Where every download goes, once that is settled.
     downloads: OnceLock<String>,
     /// Whether a client has said what becomes of downloads. Chromium forgets ours with the end of the client's CDP session.
@@ -134,6 +152,7 @@ impl Mux {
             close_requested: watch::Sender::new(false),
             closed: watch::Sender::new(false),
             events: broadcast::Sender::new(EVENTS),
+            followed: Mutex::default(),
             downloads: OnceLock::new(),
             downloads_touched: AtomicBool::new(false),
         };
@@ -192,22 +211,39 @@ impl Mux {
         params: Value,
         limit: Duration,
     ) -> Result<Value, CallError> {
+        self.ask(session, method, &params, limit).await
+    }
+
+    /// Makes a call of the server's own, at the pipe's root or in a CDP session that it attached itself. It is on its way when this
+    /// returns, so that calls keep their order whenever their answers are waited for.
+    pub fn ask(
+        &self,
+        session: Option<&str>,
+        method: &str,
+        params: &Value,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Value, CallError>> + Send + use<> {
         let (reply, answered) = oneshot::channel();
         let id = self.routes().expect(Asker::Ourselves(reply));
-        if *self.0.closed.borrow() {
+        let is_closed = *self.0.closed.borrow();
+        if is_closed {
+            // Its end of the channel goes with it, which is the answer.
             self.routes().take_asker(id);
-            return Err(CallError::Closed);
+        } else {
+            let mut message = json!({"id": id, "method": method, "params": params});
+            if let Some(session) = session {
+                message["sessionId"] = session.into();
+            }
+            self.write(message.to_string().into_bytes(), None);
         }
-        let mut message = json!({"id": id, "method": method, "params": params});
-        if let Some(session) = session {
-            message["sessionId"] = session.into();
-        }
-        self.write(message.to_string().into_bytes(), None);
-        match timeout(limit, answered).await {
-            Ok(answer) => answer.unwrap_or(Err(CallError::Closed)),
-            Err(_) => {
-                self.routes().take_asker(id);
-                Err(CallError::TimedOut)
+        let this = self.clone();
+        async move {
+            match timeout(limit, answered).await {
+                Ok(answer) => answer.unwrap_or(Err(CallError::Closed)),
+                Err(_) => {
+                    this.routes().take_asker(id);
+                    Err(CallError::TimedOut)
+                }
             }
         }
     }
@@ -221,6 +257,13 @@ impl Mux {
     /// Subscribes to the events of the pipe's root and of the server's own CDP sessions, from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.0.events.subscribe()
+    }
+
+    /// Has the events of a CDP session of the server's own go to `taker` alone from now on, past [`Self::subscribe`]: those of one
+    /// that sends pictures are large, and nobody else's affair. One that comes while `taker` is full is lost.
+    pub fn follow(&self, session: &str, taker: mpsc::Sender<Event>) -> Followed {
+        self.0.followed().insert(session.to_owned(), taker);
+        Followed { shared: Arc::downgrade(&self.0), session: session.to_owned() }
     }
 
     /// Completes once a client has asked for `Browser.close`, also if it has before.
@@ -520,12 +563,20 @@ impl Shared {
             #[serde(rename = "sessionId")]
             session: Option<String>,
         }
-        if self.events.receiver_count() == 0 {
+        if self.events.receiver_count() == 0 && self.followed().is_empty() {
             return;
         }
-        if let Ok(Wire { method, params, session }) = serde_json::from_slice(text) {
-            drop(self.events.send(Event { method, params, session }));
+        let Ok(Wire { method, params, session }) = serde_json::from_slice(text) else { return };
+        let taker = session.as_ref().and_then(|session| self.followed().get(session).cloned());
+        let event = Event { method, params, session };
+        match taker {
+            Some(taker) => drop(taker.try_send(event)),
+            None => drop(self.events.send(event)),
         }
+    }
+
+    fn followed(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Event>>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The pipe has ended: nobody gets an answer any more.

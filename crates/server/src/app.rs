@@ -27,6 +27,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::profile::Profiles;
 use crate::session::downloads::KeptRoot;
+use crate::session::recordings::RecordingRoot;
 use crate::session::{BrowserSetup, Sessions, WorkRoot};
 use crate::webhooks::Webhooks;
 
@@ -191,14 +192,16 @@ impl App {
         let of_webhooks = egress.with_policy(config.webhooks.policy(&config.egress.policy));
         let exits = Exits::new(egress, config.egress.clone(), db.clone());
         let work = WorkRoot::open(data_dir.path(), stranger)?;
+        let kept = KeptRoot::open(data_dir.path(), config.files.keep_downloads())?;
+        let reels = RecordingRoot::open(data_dir.path(), config.recordings.keep(), vault.clone())?;
         let sessions = Sessions::new(
             db.clone(),
             profiles.clone(),
             lifecycle.clone(),
-            (work, KeptRoot::open(data_dir.path(), config.files.keep_downloads())?),
+            (work, kept, reels),
             browsers,
             exits.clone(),
-            (config.sessions.clone(), config.files.clone()),
+            (config.sessions.clone(), config.files.clone(), config.recordings.clone()),
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;
         sessions.keep_downloads_swept().await.context("failed to look through what is kept of downloads")?;
@@ -206,6 +209,7 @@ impl App {
             Webhooks::open(db.clone(), vault.clone(), of_webhooks, config.webhooks.clone(), lifecycle.clone());
         let webhooks = webhooks.await.context("failed to take up the events that an earlier server was posting")?;
         lifecycle.tracker().spawn(webhooks.clone().run());
+        sessions.keep_recordings_swept().await.context("failed to look through what is kept of recordings")?;
         let events = Events::new(db.clone(), vault.clone(), lifecycle.clone());
         let batches =
             Batches::open(db.clone(), sessions.clone(), vault, lifecycle.clone(), http::read_session_request);

@@ -11,6 +11,7 @@ mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod origin;
+mod recordings;
 mod server;
 mod webhooks;
 
@@ -25,6 +26,7 @@ pub use self::egress::{EgressConfig, ExitConfig};
 pub use self::extra_arg::ExtraArg;
 pub use self::files::FilesConfig;
 pub use self::origin::WebOrigin;
+pub use self::recordings::RecordingsConfig;
 pub use self::server::{PublicUrl, ServerConfig, TlsConfig, TrustedProxies};
 pub use self::webhooks::WebhooksConfig;
 
@@ -50,6 +52,8 @@ pub struct Config {
     pub files: FilesConfig,
     /// Where events may be posted to, and how patiently.
     pub webhooks: WebhooksConfig,
+    /// Whether and how sessions are recorded.
+    pub recordings: RecordingsConfig,
     /// How long the audit log is kept.
     pub audit: AuditConfig,
     /// How often callers may do what.
@@ -179,6 +183,7 @@ impl Config {
         config.chromium.check()?;
         config.files.check()?;
         config.webhooks.check()?;
+        config.recordings.check()?;
         if config.audit.keep_days < MIN_AUDIT_DAYS {
             bail!("audit.keep_days must be at least {MIN_AUDIT_DAYS}");
         }
@@ -259,6 +264,14 @@ mod tests {
             "[webhooks]\ntimeout_seconds = 0",
             "[webhooks]\ntimeout_seconds = 301",
             "[webhooks]\nretry_base_ms = 0",
+            "[recordings]\nframes_per_second = 0",
+            "[recordings]\nframes_per_second = 31",
+            "[recordings]\nquality = 0",
+            "[recordings]\nquality = 101",
+            "[recordings]\nmax_bytes = 0",
+            "[recordings]\nvideo_seconds = 0",
+            "[recordings]\nkeep_minutes = 100000000",
+            "[recordings]\nffmpeg = \"relative\"",
             "[limits]\ncreates_per_minute = -1",
             "[chromium]\nextra_args = [\"--no-sandbox\"]",
             "[server]\npublic_url = \"ftp://x\"",

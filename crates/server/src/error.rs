@@ -91,6 +91,8 @@ pub const SESSION_UNREACHABLE: Error = Error::NotFound("Session not found or unr
 pub const REVISION_NOT_FOUND: Error = Error::NotFound("Revision not found.");
 /// A download that never was, has no file, or has expired.
 pub const DOWNLOAD_NOT_FOUND: Error = Error::NotFound("Download not found.");
+/// A recording that never was, was deleted, or has expired.
+pub const RECORDING_NOT_FOUND: Error = Error::NotFound("Recording not found.");
 /// An exit that the configuration does not have.
 pub const EXIT_NOT_FOUND: Error = Error::NotFound("Exit not found.");
 /// A batch that does not exist, or no longer.

@@ -34,6 +34,8 @@ pub struct NewSession<'a> {
     pub tags: &'a [String],
     /// Whether it is headless.
     pub headless: bool,
+    /// Whether it is recorded.
+    pub recording: bool,
     /// The profile it starts from.
     pub profile: Option<&'a ProfileUse>,
     /// The major version of the browser that it will run, if that is known.
@@ -285,15 +287,16 @@ async fn put_on_record(tx: &mut SqliteConnection, new: &NewSession<'_>, admissio
 
 async fn insert(tx: &mut SqliteConnection, new: &NewSession<'_>, admission: &Admission) -> Result<()> {
     sqlx::query(
-        "INSERT INTO sessions (id, project_id, status, configuration, tags, headless, profile_name, profile_id,
+        "INSERT INTO sessions (id, project_id, status, configuration, tags, headless, recording, profile_name, profile_id,
              profile_revision, profile_persist, api_key_name, proxy_type, exit, batch_id, created_at)
-         VALUES (?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.to_string())
     .bind(new.caller.project.to_string())
     .bind(new.configuration.to_string())
     .bind(to_json(&new.tags))
     .bind(new.headless)
+    .bind(new.recording)
     .bind(new.profile.map(|wanted| wanted.name.as_str().to_owned()))
     .bind(admission.profile.map(|profile| profile.to_string()))
     .bind(admission.head.as_ref().map(|point| row::to_sql(point.number)))

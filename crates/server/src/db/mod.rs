@@ -15,6 +15,7 @@ mod keys;
 mod outbox;
 mod profiles;
 mod publication;
+mod recordings;
 mod revisions;
 mod row;
 mod sessions;

@@ -36,7 +36,7 @@ pub struct Interrupted {
     pub saved: bool,
 }
 
-const COLUMNS: &str = "s.id, s.project_id, s.status, s.reason, s.detail, s.configuration, s.tags, s.headless,
+const COLUMNS: &str = "s.id, s.project_id, s.status, s.reason, s.detail, s.configuration, s.tags, s.headless, s.recording,
     s.profile_name, s.profile_revision, s.profile_persist, s.api_key_name, s.browser_version, s.created_at, s.ended_at,
     s.restore, s.proxy_type, s.exit, s.browser_ip, s.proxy_bytes, s.requests, s.domains,
     (SELECT json_group_array(json(receipt)) FROM (
@@ -298,6 +298,7 @@ fn record(found: &SqliteRow) -> Result<SessionRecord> {
         configuration: row::json(found, "configuration")?,
         tags: row::json(found, "tags")?,
         headless: row::get(found, "headless")?,
+        recording: row::get(found, "recording")?,
         profile: loaded_profile(found)?.map(|profile| LoadedProfile { restore, ..profile }),
         api_key_name: row::get(found, "api_key_name")?,
         browser_version: row::get(found, "browser_version")?,

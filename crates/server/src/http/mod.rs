@@ -37,6 +37,7 @@ mod profiles;
 mod published;
 mod rate_limit;
 mod relay;
+mod replay;
 mod revisions;
 mod save_failed;
 mod session_async;
@@ -47,6 +48,7 @@ mod session_input;
 mod session_list;
 mod session_profile;
 mod session_proxy;
+mod session_recordings;
 mod session_request;
 mod session_tags;
 mod session_tokens;
@@ -77,6 +79,7 @@ use crate::app::App;
 const TAG_SESSIONS: &str = "Browser Sessions";
 const TAG_BATCHES: &str = "Batch Sessions";
 const TAG_BILLING: &str = "Billing";
+const TAG_RECORDINGS: &str = "Session Recordings";
 const TAG_AGENT: &str = "Agentic capabilities";
 const TAG_DRIVING: &str = "OS Level Control";
 const TAG_PROFILES: &str = "Profiles";
@@ -154,6 +157,7 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .merge(batches())
         .merge(uploads())
         .merge(webhooks())
+        .merge(recordings())
         .routes(routes!(session_downloads::list_downloads))
         .routes(routes!(profiles::create_profile, profiles::list_profiles))
         .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
@@ -242,9 +246,23 @@ fn uploads() -> OpenApiRouter<App> {
         .routes(routes!(session_files::upload_agent_file, session_files::list_agent_files))
 }
 
+/// What sessions' browsers showed.
+fn recordings() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(session_recordings::list_recordings))
+        .routes(routes!(session_recordings::pause_recording))
+        .routes(routes!(session_recordings::resume_recording))
+        .routes(routes!(session_recordings::delete_recording))
+}
+
 /// What a session's token opens as well as a key: each asks for itself.
 fn opened_by_tokens() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(session_downloads::fetch_download))
+    OpenApiRouter::new()
+        .routes(routes!(session_downloads::fetch_download))
+        .routes(routes!(session_recordings::fetch_recording))
+        .routes(routes!(session_recordings::list_frames))
+        .routes(routes!(session_recordings::fetch_frame))
+        .routes(routes!(session_recordings::replay_recording))
 }
 
 /// DevTools: WebSockets, and the addresses that other clients look for them under.

@@ -49,9 +49,17 @@ impl WebSocketOrigin {
 
     /// Returns the URL of a session's download. It carries nothing that opens it.
     pub fn download_url(&self, session: SessionId, id: DownloadId) -> String {
+        format!("{}/v1/sessions/{session}/downloads/{id}", self.http())
+    }
+
+    /// Returns the URL of what there is of a session's recording. It carries nothing that opens it.
+    pub fn recording_url(&self, session: SessionId, what: &str) -> String {
+        format!("{}/v1/sessions/{session}/recordings/primary/{what}", self.http())
+    }
+
+    fn http(&self) -> String {
         // `ws` becomes `http`, `wss` becomes `https`.
-        let http = self.0.replacen("ws", "http", 1);
-        format!("{http}/v1/sessions/{session}/downloads/{id}")
+        self.0.replacen("ws", "http", 1)
     }
 
     /// Returns the same in the form that a browser's own `/json/version` has.

@@ -122,9 +122,7 @@ const AREAS: &[Area] = &[
     },
     Area {
         title: "Recordings",
-        instead: Some(
-            "It is not built yet: Page.startScreencast over the session's cdp_url gives the frames.",
-        ),
+        instead: None,
         operations: &[
             "GET /v1/sessions/{session_id}/recordings",
             "GET /v1/sessions/{session_id}/recordings/primary/fetch",

@@ -75,7 +75,7 @@ pub async fn fetch_download(
 ) -> Result<impl IntoResponse, Failure> {
     // Who calls is known before it is told what there is.
     let session = path.as_ref().ok().map(|path| path.0);
-    let token = params.as_ref().ok().and_then(|Params(params)| params.token.as_deref());
+    let token = params.as_ref().ok().and_then(|Params(params)| params.token());
     let project = project(&app, address, &headers, (session, token)).await?;
     params?;
     let DownloadPath(session, id) = path?;
@@ -99,6 +99,13 @@ pub struct TokenParams {
     token: Option<String>,
 }
 
+impl TokenParams {
+    /// Returns the token, if there is one.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+}
+
 /// The session and the download in a path.
 #[derive(Clone, Copy, Debug)]
 pub struct DownloadPath(SessionId, DownloadId);
@@ -113,8 +120,8 @@ impl<S: Send + Sync> FromRequestParts<S> for DownloadPath {
     }
 }
 
-/// Finds out whose downloads a caller may fetch.
-async fn project(
+/// Finds out whose downloads, or recording, a caller may fetch.
+pub(super) async fn project(
     app: &App,
     address: ClientAddress,
     headers: &HeaderMap,

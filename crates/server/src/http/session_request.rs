@@ -39,6 +39,7 @@ pub fn read(body: Value) -> Result<SessionRequest> {
         profile: session_profile::read(browser.profile.as_ref())?,
         way,
         browser: browser_request(&browser)?,
+        recording: on(session.recording),
         token_only: is_on(session.scoped_access),
         configuration: without_secrets(body),
     };

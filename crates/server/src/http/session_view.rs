@@ -74,7 +74,7 @@ pub fn list_item(record: SessionRecord, cdp_url: Option<String>, now: Timestamp)
         duration: lived(&record, now),
         tags: record.tags,
         headless: record.headless,
-        recording: false,
+        recording: record.recording,
         used_credits: 0,
         proxy_bytes: record.proxy_bytes,
         requests: record.requests,

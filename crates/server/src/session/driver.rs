@@ -61,6 +61,7 @@ pub(super) struct Live {
     pub(super) way_out: Arc<WayOut>,
     pub(super) admission: Admission,
     pub(super) downloads: JoinHandle<()>,
+    pub(super) recording: Option<JoinHandle<()>>,
     /// The browser's: nobody else is given it meanwhile.
     _user: SessionUser,
     deadline: Option<Instant>,
@@ -156,17 +157,20 @@ impl Driver {
         };
         let began = Instant::now();
         match self.bring_up(request, &admission, ready).await {
-            Ok(Started { browser, way_out, user, downloads }) => {
+            Ok(Started { browser, way_out, user, downloads, recording }) => {
+                let (control, recording) = recording.unzip();
                 let way_out = Arc::new(way_out);
                 self.publisher.send_replace(SessionState::Running(Running {
                     mux: browser.mux().clone(),
                     version: Arc::new(browser.version().clone()),
                     way_out: Arc::clone(&way_out),
+                    recording: control,
                 }));
                 Ok(Live {
                     browser,
                     way_out,
                     downloads,
+                    recording,
                     _user: user,
                     admission,
                     deadline: request.max_duration.map(|limit| began + limit),
@@ -188,6 +192,7 @@ impl Driver {
             configuration: &request.configuration,
             tags: &request.tags,
             headless: request.browser.headless,
+            recording: self.context.is_recorded(request),
             profile: request.profile.as_ref(),
             browser_major,
             way,

@@ -36,7 +36,7 @@ impl Driver {
         self.publisher.send_replace(SessionState::Stopping(reason));
         let found = self.close_to_sinks().await;
         let sinks = found.as_deref().unwrap_or_default();
-        let Live { browser, way_out, downloads, .. } = live;
+        let Live { browser, way_out, downloads, recording, .. } = live;
         let captured = !sinks.is_empty() && !reason.is_browsers_own() && self.capture(&browser).await;
         let version = browser.version().product.clone();
         let exit = self.end_browser(browser).await;
@@ -44,6 +44,11 @@ impl Driver {
         // Their files are in the work dir until then.
         if let Err(problem) = downloads.await {
             error!(error = %problem, "capturing downloads ended too soon");
+        }
+        if let Some(recording) = recording
+            && let Err(problem) = recording.await
+        {
+            error!(error = %problem, "recording ended too soon");
         }
         self.record_traffic(&way_out).await;
         if captured && exit.how == Ending::Closed && exit.status.success() {

@@ -15,6 +15,7 @@ use super::drive::content::{Content, Reading};
 use super::drive::{Act, Controls};
 use super::files::{Given, Incoming, Room, Shelf};
 use super::record::EndReason;
+use super::recordings::Control;
 use super::way_out::WayOut;
 use crate::audit::Actor;
 use crate::db::Sink;
@@ -45,6 +46,8 @@ pub struct Running {
     pub version: Arc<roadstead_browser::BrowserVersion>,
     /// Its way out to the network.
     pub way_out: Arc<WayOut>,
+    /// Its recording, if it is recorded.
+    pub recording: Option<Control>,
 }
 
 impl fmt::Debug for Running {

@@ -15,7 +15,7 @@
 //! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
 //! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
 //! out to the network ([`way_out`]), which files it is given ([`files`]), what it
-//! downloads ([`downloads`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! downloads ([`downloads`]), what it shows ([`recordings`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
 pub mod access;
@@ -31,6 +31,7 @@ mod handle;
 pub mod history;
 pub mod query;
 pub mod record;
+pub mod recordings;
 mod recovery;
 pub mod request;
 mod restore;
@@ -44,7 +45,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use roadstead_api::{DownloadId, ProjectId, Receipt, SessionId};
+use roadstead_api::{DownloadId, ProjectId, Receipt, RecordingId, SessionId};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -66,13 +67,14 @@ use self::files::Shelf;
 use self::history::{History, HistoryQuery};
 use self::query::{SessionFilter, SessionPage, SessionQuery};
 use self::record::SessionRecord;
+use self::recordings::{Control, Moment, Recording, RecordingRoot, Video, Videos};
 use self::request::{ProfileUse, SessionRequest};
 use self::shred::Shredder;
 use crate::batch::record::BatchItemId;
 use crate::caller::Caller;
-use crate::config::{FilesConfig, SessionsConfig};
+use crate::config::{FilesConfig, RecordingsConfig, SessionsConfig};
 use crate::db::{Blocked, Db};
-use crate::error::{DOWNLOAD_NOT_FOUND, Error, Result, SESSION_UNREACHABLE};
+use crate::error::{DOWNLOAD_NOT_FOUND, Error, RECORDING_NOT_FOUND, Result, SESSION_UNREACHABLE};
 use crate::exits::Exits;
 use crate::exits::choice::{Choice, Wish};
 use crate::lifecycle::Lifecycle;
@@ -98,6 +100,9 @@ struct Context {
     config: SessionsConfig,
     files: FilesConfig,
     kept: KeptRoot,
+    recordings: RecordingsConfig,
+    reels: RecordingRoot,
+    videos: Videos,
     places: Places,
     live: Mutex<HashMap<SessionId, SessionHandle>>,
 }
@@ -108,11 +113,12 @@ impl Sessions {
         db: Db,
         profiles: Profiles,
         lifecycle: Lifecycle,
-        (work, kept): (WorkRoot, KeptRoot),
+        (work, kept, reels): (WorkRoot, KeptRoot, RecordingRoot),
         browsers: BrowserSetup,
         exits: Exits,
-        (config, files): (SessionsConfig, FilesConfig),
+        (config, files, recordings): (SessionsConfig, FilesConfig, RecordingsConfig),
     ) -> Self {
+        let videos = Videos::new(reels.clone(), recordings.clone(), browsers.users.clone(), work.path());
         let shredder = Shredder::new(work.path(), config.shred, lifecycle.tracker().clone());
         let places = Places::new(config.max_concurrent, config.queue_wait());
         Self(Arc::new(Context {
@@ -126,6 +132,9 @@ impl Sessions {
             config,
             files,
             kept,
+            recordings,
+            reels,
+            videos,
             places,
             live: Mutex::new(HashMap::new()),
         }))
@@ -318,6 +327,8 @@ impl Sessions {
     {
         let (this, caller) = (self.clone(), caller.clone());
         let whole = async move {
+            // Nobody would look for it.
+            let request = SessionRequest { recording: Some(false), ..request };
             let session = this.create(&caller, request).await?;
             let done = work(session.id()).await;
             session.end(caller.actor()).await;
@@ -406,6 +417,98 @@ impl Sessions {
         }
     }
 
+    /// Returns the recording of one of a project's sessions, as it is now, if there is one.
+    pub async fn recording(&self, project: ProjectId, id: SessionId) -> Result<Option<Recording>> {
+        let found = self.0.db.recording(project, id, self.0.reels.oldest()).await?;
+        match found {
+            Some(recording) if recording.state.is_live() => {
+                let reels = self.0.reels.clone();
+                let measured = tokio::task::spawn_blocking(move || reels.measured(id, recording)).await;
+                Ok(Some(measured.expect("measuring a recording does not panic")))
+            }
+            found => Ok(found),
+        }
+    }
+
+    async fn require_recording(&self, project: ProjectId, id: SessionId) -> Result<Recording> {
+        self.recording(project, id).await?.ok_or(RECORDING_NOT_FOUND)
+    }
+
+    /// Returns what pauses the recording of a running session.
+    ///
+    /// Errors: there is no such session, it does not run, or it is not recorded.
+    pub async fn recording_control(&self, project: ProjectId, id: SessionId) -> Result<Control> {
+        if !self.0.db.session(project, id).await?.recording {
+            return Err(Error::InvalidRequest(NOT_RECORDED.to_owned()));
+        }
+        let running = self.require_running(project, id).await?.running().ok_or(SESSION_UNREACHABLE)?;
+        running.recording.ok_or(RECORDING_NOT_FOUND)
+    }
+
+    /// Deletes the recording of one of a project's sessions, which ends if it is still made. `None` is the only one that it has.
+    pub async fn delete_recording(
+        &self,
+        project: ProjectId,
+        id: SessionId,
+        which: Option<RecordingId>,
+    ) -> Result<()> {
+        if !self.0.db.session(project, id).await?.recording {
+            return Err(Error::InvalidRequest(NOT_RECORDED.to_owned()));
+        }
+        let recording = self.require_recording(project, id).await?;
+        if which.is_some_and(|which| which != recording.id) {
+            return Err(RECORDING_NOT_FOUND);
+        }
+        let control = self.find(project, id).and_then(|handle| handle.running()).and_then(|it| it.recording);
+        let this = self.clone();
+        // Whoever asked may hang up: it is deleted as a whole.
+        let deletion = async move {
+            if let Some(control) = control {
+                control.discard().await;
+            }
+            let Context { db, reels, lifecycle, config, .. } = &*this.0;
+            db.forget_recording(id).await?;
+            let shredder = Shredder::new(reels.path(), config.shred, lifecycle.tracker().clone());
+            shredder.take(reels.dir_of(id)).await;
+            Ok(())
+        };
+        let deleted = self.0.lifecycle.tracker().spawn(deletion.in_current_span()).await;
+        deleted.expect("deleting a recording does not panic")
+    }
+
+    /// Returns a recording, and when its pictures were taken.
+    pub async fn recording_moments(
+        &self,
+        project: ProjectId,
+        id: SessionId,
+    ) -> Result<(Recording, Vec<Moment>)> {
+        let recording = self.require_recording(project, id).await?;
+        let (reels, which) = (self.0.reels.clone(), recording.id);
+        let moments = tokio::task::spawn_blocking(move || Ok(reels.reel(id, which)?.moments().collect())).await;
+        Ok((recording, moments.expect("reading a recording does not panic").map_err(unreadable)?))
+    }
+
+    /// Returns a picture of a recording, as JPEG.
+    pub async fn recording_picture(
+        &self,
+        project: ProjectId,
+        id: SessionId,
+        number: usize,
+    ) -> Result<Vec<u8>> {
+        let recording = self.require_recording(project, id).await?;
+        let reels = self.0.reels.clone();
+        let picture = tokio::task::spawn_blocking(move || reels.reel(id, recording.id)?.picture(number)).await;
+        let picture = picture.expect("reading a recording does not panic").map_err(unreadable)?;
+        picture.ok_or(RECORDING_NOT_FOUND)
+    }
+
+    /// Returns a recording and its video, which is made if need be.
+    pub async fn recording_video(&self, project: ProjectId, id: SessionId) -> Result<(Recording, Video)> {
+        let recording = self.require_recording(project, id).await?;
+        let video = self.0.videos.of(id, recording.id, recording.duration_ms).await?;
+        Ok((recording, video))
+    }
+
     /// Lists a project's live sessions.
     pub async fn live(&self, project: ProjectId, filter: SessionFilter) -> Result<Vec<SessionRecord>> {
         self.0.db.live_sessions(project, &filter).await
@@ -452,6 +555,18 @@ impl Sessions {
         Ok(())
     }
 
+    /// Puts on record what an earlier server had recorded, and removes recordings when they expire, until the server stops. No session
+    /// may run before that.
+    pub async fn keep_recordings_swept(&self) -> Result<()> {
+        let Context { db, reels, lifecycle, config, .. } = &*self.0;
+        let shredder = Shredder::new(reels.path(), config.shred, lifecycle.tracker().clone());
+        reels.recover(db).await?;
+        reels.remove_orphans(db, &shredder).await?;
+        let sweeping = reels.clone().keep_swept(db.clone(), shredder, lifecycle.soft().clone());
+        lifecycle.tracker().spawn(sweeping);
+        Ok(())
+    }
+
     /// Returns which browsers there are.
     pub fn browsers(&self) -> &BrowserSetup {
         &self.0.browsers
@@ -463,6 +578,16 @@ impl Sessions {
         }
         Ok(())
     }
+}
+
+/// What a caller is told whose session has no recording, as the API words it.
+const NOT_RECORDED: &str = "Recording feature is disabled for this session.";
+
+fn unreadable(error: std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return RECORDING_NOT_FOUND;
+    }
+    Error::internal("The recording could not be read. It does not outlive a rotation of the root key.", error)
 }
 
 /// What a driver is asked for.
@@ -562,6 +687,11 @@ impl Deadlines {
 }
 
 impl Context {
+    /// Tells whether a session is recorded.
+    fn is_recorded(&self, request: &SessionRequest) -> bool {
+        request.recording.unwrap_or(self.recordings.active)
+    }
+
     /// Locks the registry. It holds plain data, which a panic elsewhere cannot leave half-changed.
     fn live(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, SessionHandle>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)

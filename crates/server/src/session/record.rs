@@ -126,6 +126,8 @@ pub struct SessionRecord {
     pub tags: Vec<String>,
     /// Whether it runs the headless shell or the headless mode.
     pub headless: bool,
+    /// Whether it is recorded, or was.
+    pub recording: bool,
     /// The profile it was started from, and that profile's revision (none for an empty one).
     pub profile: Option<LoadedProfile>,
     /// The name of the key that created it.

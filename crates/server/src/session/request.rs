@@ -28,6 +28,8 @@ pub struct SessionRequest {
     pub way: Wish,
     /// The browser's shape.
     pub browser: BrowserRequest,
+    /// Whether what it shows is recorded; as the configuration says when nobody said.
+    pub recording: Option<bool>,
     /// Starts without a token of its own: only minted ones let in.
     pub token_only: bool,
     /// The body as the caller sent it (`{}` when there was none), for the echo.
@@ -138,6 +140,7 @@ impl Default for SessionRequest {
             profile: None,
             way: Wish::default(),
             browser: BrowserRequest::default(),
+            recording: None,
             token_only: false,
             configuration: Value::Object(serde_json::Map::new()),
         }

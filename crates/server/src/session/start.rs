@@ -20,6 +20,7 @@ use tracing::{Instrument as _, error, info, warn};
 
 use super::Context;
 use super::downloads::Capture;
+use super::recordings::{Control, Recorder};
 use super::request::{BrowserRequest, SessionRequest};
 use super::restore::{self, Restore};
 use super::users::{SessionUser, Users};
@@ -168,6 +169,8 @@ pub(super) struct Started {
     pub(super) user: SessionUser,
     /// The task that captures downloads; it ends some time after the browser.
     pub(super) downloads: JoinHandle<()>,
+    /// What pauses the recording, if there is one, and the task that makes it; it too ends some time after the browser.
+    pub(super) recording: Option<(Control, JoinHandle<()>)>,
 }
 
 /// Plans the walls that a configuration asks for, without control groups. Fails where they are required and the kernel has none.
@@ -231,6 +234,7 @@ pub(super) async fn start(
         Some(restore) => Some(restore.run(&browser).await.map_err(unresponsive)?),
         None => None,
     };
+    let recording = begin_recording(context, id, request, &browser).await?;
     let version = &browser.version().product;
     let started = process_start_time(browser.pid()).unwrap_or(0);
     // Together: neither needs the other, and each waits for something else (a disk, a browser).
@@ -239,7 +243,23 @@ pub(super) async fn start(
         give_orders(&browser, work, request, report.as_ref().is_some_and(|report| report.restored.tabs > 0)),
     );
     recorded.and(ordered)?;
-    Ok(Started { browser, way_out, user, downloads })
+    Ok(Started { browser, way_out, user, downloads, recording })
+}
+
+/// Begins to record what the browser shows, if it is to be. What came back of the profile is there by now, and nobody else is.
+async fn begin_recording(
+    context: &Arc<Context>,
+    id: SessionId,
+    request: &SessionRequest,
+    browser: &Browser,
+) -> Result<Option<(Control, JoinHandle<()>)>> {
+    if !context.is_recorded(request) {
+        return Ok(None);
+    }
+    let (db, reels, config) = (context.db.clone(), context.reels.clone(), context.recordings.clone());
+    let (recorder, control) = Recorder::begin(db, reels, config, id).await?;
+    let recording = recorder.run(browser.mux().clone(), browser.mux().subscribe()).in_current_span();
+    Ok(Some((control, context.lifecycle.tracker().spawn(recording))))
 }
 
 /// Checks the way out and launches the browser side by side: the check needs no browser, and what a browser asks for meanwhile
