@@ -27,6 +27,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::profile::Profiles;
 use crate::session::downloads::KeptRoot;
+use crate::session::extensions::ExtensionRoot;
 use crate::session::{BrowserSetup, Sessions, WorkRoot};
 
 /// Buckets of every duration that `/metrics` shows, in seconds: from a warm start to a very slow save.
@@ -192,13 +193,18 @@ impl App {
             db.clone(),
             profiles.clone(),
             lifecycle.clone(),
-            (work, KeptRoot::open(data_dir.path(), config.files.keep_downloads())?),
+            (
+                work,
+                KeptRoot::open(data_dir.path(), config.files.keep_downloads())?,
+                ExtensionRoot::open(data_dir.path())?,
+            ),
             browsers,
             exits.clone(),
             (config.sessions.clone(), config.files.clone()),
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;
         sessions.keep_downloads_swept().await.context("failed to look through what is kept of downloads")?;
+        sessions.clear_extensions().await.context("failed to look through the extensions")?;
         let events = Events::new(db.clone(), vault.clone(), lifecycle.clone());
         let batches =
             Batches::open(db.clone(), sessions.clone(), vault, lifecycle.clone(), http::read_session_request);

@@ -124,6 +124,14 @@ words! {
         RevisionUnpin = "revision.unpin",
         /// A revision was deleted.
         RevisionDelete = "revision.delete",
+        /// An extension was uploaded.
+        ExtensionCreate = "extension.create",
+        /// An extension was deleted.
+        ExtensionDelete = "extension.delete",
+        /// A certificate was uploaded.
+        CertificateCreate = "certificate.create",
+        /// A certificate was deleted.
+        CertificateDelete = "certificate.delete",
         /// An exit was checked.
         ExitCheck = "exit.check",
         /// A key was made.

@@ -15,16 +15,19 @@
 //! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
 //! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
 //! out to the network ([`way_out`]), which files it is given ([`files`]), what it
-//! downloads ([`downloads`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! downloads ([`downloads`]), what its project has uploaded for it ([`extensions`], [`certificates`], [`belongings`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
 pub mod access;
 mod admission;
+mod belongings;
 mod capture;
+pub mod certificates;
 mod checkpoint;
 pub mod downloads;
 pub mod drive;
 mod driver;
+pub mod extensions;
 pub mod files;
 mod finish;
 mod handle;
@@ -44,7 +47,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use roadstead_api::{DownloadId, ProjectId, Receipt, SessionId};
+use roadstead_api::{DownloadId, ExtensionId, ProjectId, Receipt, SessionId};
+use tempfile::TempPath;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -58,10 +62,12 @@ pub use self::work_dir::WorkRoot;
 
 use self::access::{Access, Scope};
 use self::admission::{Place, Places};
+use self::belongings::Belongings;
 use self::downloads::{Download, KeptFile, KeptRoot};
 use self::drive::Act;
 use self::drive::content::{Content, Reading};
 use self::driver::Driver;
+use self::extensions::{Extension, ExtensionRoot};
 use self::files::Shelf;
 use self::history::{History, HistoryQuery};
 use self::query::{SessionFilter, SessionPage, SessionQuery};
@@ -98,6 +104,7 @@ struct Context {
     config: SessionsConfig,
     files: FilesConfig,
     kept: KeptRoot,
+    extensions: ExtensionRoot,
     places: Places,
     live: Mutex<HashMap<SessionId, SessionHandle>>,
 }
@@ -108,7 +115,7 @@ impl Sessions {
         db: Db,
         profiles: Profiles,
         lifecycle: Lifecycle,
-        (work, kept): (WorkRoot, KeptRoot),
+        (work, kept, extensions): (WorkRoot, KeptRoot, ExtensionRoot),
         browsers: BrowserSetup,
         exits: Exits,
         (config, files): (SessionsConfig, FilesConfig),
@@ -126,6 +133,7 @@ impl Sessions {
             config,
             files,
             kept,
+            extensions,
             places,
             live: Mutex::new(HashMap::new()),
         }))
@@ -162,6 +170,11 @@ impl Sessions {
         self.0.exits.choice(&request.way).map(drop)
     }
 
+    /// Refuses what names something that its project does not have.
+    pub async fn require_belongings(&self, project: ProjectId, request: &SessionRequest) -> Result<()> {
+        Belongings::find(&self.0.db, project, &request.browser).await.map(drop)
+    }
+
     async fn create_when_free(
         &self,
         caller: &Caller,
@@ -169,6 +182,7 @@ impl Sessions {
         mut standing: Standing,
     ) -> Result<SessionHandle> {
         self.require_possible(&request)?;
+        self.require_belongings(caller.project, &request).await?;
         let way = self.0.exits.choice(&request.way)?;
         let deadlines = Deadlines::of(&request, Instant::now());
         let mut listener = self.0.profiles.news().listen();
@@ -404,6 +418,49 @@ impl Sessions {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(DOWNLOAD_NOT_FOUND),
             Err(error) => Err(Error::internal("The download could not be opened.", error)),
         }
+    }
+
+    /// Returns where extensions are kept.
+    pub fn extension_root(&self) -> &ExtensionRoot {
+        &self.0.extensions
+    }
+
+    /// Adds an extension to those that a project has. A caller who hangs up meanwhile leaves nothing half-way.
+    pub async fn add_extension(&self, caller: &Caller, name: String, archive: TempPath) -> Result<Extension> {
+        let (this, caller) = (self.clone(), caller.clone());
+        let whole = async move {
+            let root = this.0.extensions.clone();
+            let taken = tokio::task::spawn_blocking(move || root.take(name, archive)).await;
+            let extension = taken.expect("taking an extension in does not panic")?;
+            let added = this.0.db.add_extension((caller.project, &caller.actor()), &extension).await;
+            if added.is_err() {
+                this.remove_extension(extension.id).await;
+            }
+            added.map(|()| extension)
+        };
+        let done = self.0.lifecycle.tracker().spawn(whole.in_current_span()).await;
+        done.expect("adding an extension does not panic")
+    }
+
+    /// Deletes one of a project's extensions. Sessions that have it go on with it.
+    pub async fn delete_extension(&self, caller: &Caller, id: ExtensionId) -> Result<()> {
+        self.0.db.forget_extension((caller.project, &caller.actor()), id).await?;
+        self.remove_extension(id).await;
+        Ok(())
+    }
+
+    /// Removes an extension's file, which is not on record. One that stays goes at the next start.
+    async fn remove_extension(&self, id: ExtensionId) {
+        let root = self.0.extensions.clone();
+        let removed = tokio::task::spawn_blocking(move || root.remove(id)).await;
+        if let Err(error) = removed.expect("removing a file does not panic") {
+            tracing::warn!(%error, extension.id = %id, "failed to remove an extension's file");
+        }
+    }
+
+    /// Removes what an earlier server left of extensions.
+    pub async fn clear_extensions(&self) -> Result<()> {
+        self.0.extensions.remove_orphans(&self.0.db).await
     }
 
     /// Lists a project's live sessions.
