@@ -65,6 +65,14 @@ uuid_id! {
     RecordingId
 }
 uuid_id! {
+    /// Names one uploaded extension, as in `/v1/extensions/{id}`. It is not the id that Chromium knows it by.
+    ExtensionId
+}
+uuid_id! {
+    /// Names one uploaded certificate. Sessions and paths name it by its name.
+    CertificateId
+}
+uuid_id! {
     /// Names one API key. It is not the key.
     ApiKeyId
 }

@@ -7,6 +7,7 @@ pub mod drive;
 pub mod envelope;
 pub mod event;
 pub mod exit;
+pub mod extension;
 pub mod files;
 pub mod history;
 pub mod ids;
@@ -36,10 +37,12 @@ pub use drive::{
 pub use envelope::{ChangeStatus, Data, ErrorDetail, ErrorResponse, Items, Pagination, SuccessResponse};
 pub use event::{EventSignalRequest, EventWaitRequest};
 pub use exit::{Exit, ExitCheck};
+pub use extension::{Certificate, CertificateForm, Extension, ExtensionForm};
 pub use files::{AgentFile, AgentFiles, DownloadItem, UploadForm, Uploaded};
 pub use history::{HistoryPoint, HistorySummary, SessionHistory};
 pub use ids::{
-    ApiKeyId, BatchId, DownloadId, ProfileId, ProfileName, ProfileNameError, ProjectId, RecordingId, SessionId,
+    ApiKeyId, BatchId, CertificateId, DownloadId, ExtensionId, ProfileId, ProfileName, ProfileNameError,
+    ProjectId, RecordingId, SessionId,
 };
 pub use profile::{
     Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,

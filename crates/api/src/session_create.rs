@@ -88,8 +88,11 @@ pub struct BrowserConfig {
     /// Hands downloads to the page instead of storing them. Not implemented: active is refused with 501.
     #[serde(default, deserialize_with = "object::optional")]
     pub p2p_download: Option<Toggle>,
-    /// Ids of uploaded extensions. Not implemented: anything but an empty list is refused with 501.
+    /// Ids of uploaded extensions (`/v1/extensions`), 20 at most. They need a browser that is not headless.
     pub extensions: Option<Vec<String>>,
+    /// Names of uploaded certificates (`/v1/certificates`) of authorities that the session trusts besides the usual ones, 20 at most.
+    #[schema(example = json!(["my-internal-ca"]))]
+    pub ca_certificates: Option<Vec<String>>,
     /// Switches the same-origin policy off, off by default.
     #[serde(default, deserialize_with = "object::optional")]
     pub disable_web_security: Option<Toggle>,

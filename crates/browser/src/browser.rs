@@ -131,6 +131,11 @@ impl Browser {
         crate::dialogs::dismiss_dialogs(&self.mux).await
     }
 
+    /// Tells whether full Chromium has loaded the extension of an id of its own (32 letters, from its key).
+    pub async fn has_extension(&self, id: &str) -> Result<bool, CallError> {
+        crate::extensions::has_extension(&self.mux, id).await
+    }
+
     /// Ends the browser: `Browser.close`, then SIGINT and SIGTERM (each half of the grace), then SIGKILL to the group.
     /// Returns when no process of the group is left. Dropping the future kills the group.
     pub async fn end(mut self, graces: Graces) -> Exit {

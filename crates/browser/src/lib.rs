@@ -9,6 +9,7 @@ mod confine;
 mod dialogs;
 mod environment;
 mod executable;
+mod extensions;
 mod flags;
 mod group;
 mod launch;

@@ -70,6 +70,8 @@ pub struct LaunchOptions {
     pub own_dirs: Vec<PathBuf>,
     /// Directories that it may read, and no more.
     pub shown_dirs: Vec<PathBuf>,
+    /// Directories with unpacked extensions, which it must be able to read. Only full Chromium loads any.
+    pub extensions: Vec<PathBuf>,
     /// The walls around it. `None` for trials and tests: nothing but its user and its own sandbox.
     pub confinement: Option<Confinement>,
     /// The proxy that all its traffic goes through, loopback included. `None` is the network itself, for trials and tests.

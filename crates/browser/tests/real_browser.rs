@@ -46,6 +46,7 @@ fn options(build: Build, room: &Path) -> LaunchOptions {
         name: String::new(),
         own_dirs: Vec::new(),
         shown_dirs: Vec::new(),
+        extensions: Vec::new(),
         confinement: None,
         proxy: None,
         restore_tabs: false,

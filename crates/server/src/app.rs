@@ -27,8 +27,9 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::profile::Profiles;
 use crate::session::downloads::KeptRoot;
+use crate::session::extensions::ExtensionRoot;
 use crate::session::recordings::RecordingRoot;
-use crate::session::{BrowserSetup, Sessions, WorkRoot};
+use crate::session::{BrowserSetup, Roots, Sessions, WorkRoot};
 use crate::webhooks::Webhooks;
 
 /// Buckets of every duration that `/metrics` shows, in seconds: from a warm start to a very slow save.
@@ -191,25 +192,38 @@ impl App {
         let egress = Egress::new(config.egress.policy.clone());
         let of_webhooks = egress.with_policy(config.webhooks.policy(&config.egress.policy));
         let exits = Exits::new(egress, config.egress.clone(), db.clone());
-        let work = WorkRoot::open(data_dir.path(), stranger)?;
-        let kept = KeptRoot::open(data_dir.path(), config.files.keep_downloads())?;
-        let reels = RecordingRoot::open(data_dir.path(), config.recordings.keep(), vault.clone())?;
+        let roots = Roots {
+            work: WorkRoot::open(data_dir.path(), stranger)?,
+            kept: KeptRoot::open(data_dir.path(), config.files.keep_downloads())?,
+            reels: RecordingRoot::open(data_dir.path(), config.recordings.keep(), vault.clone())?,
+            extensions: ExtensionRoot::open(data_dir.path())?,
+        };
         let sessions = Sessions::new(
             db.clone(),
             profiles.clone(),
             lifecycle.clone(),
-            (work, kept, reels),
+            roots,
             browsers,
             exits.clone(),
             (config.sessions.clone(), config.files.clone(), config.recordings.clone()),
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;
         sessions.keep_downloads_swept().await.context("failed to look through what is kept of downloads")?;
+        let webhooks = Webhooks::open(
+            db.clone(),
+            vault.clone(),
+            of_webhooks,
+            config.webhooks.clone(),
+            lifecycle.clone(),
+        );
         let webhooks =
-            Webhooks::open(db.clone(), vault.clone(), of_webhooks, config.webhooks.clone(), lifecycle.clone());
-        let webhooks = webhooks.await.context("failed to take up the events that an earlier server was posting")?;
+            webhooks.await.context("failed to take up the events that an earlier server was posting")?;
         lifecycle.tracker().spawn(webhooks.clone().run());
-        sessions.keep_recordings_swept().await.context("failed to look through what is kept of recordings")?;
+        sessions
+            .keep_recordings_swept()
+            .await
+            .context("failed to look through what is kept of recordings")?;
+        sessions.clear_extensions().await.context("failed to look through the extensions")?;
         let events = Events::new(db.clone(), vault.clone(), lifecycle.clone());
         let batches =
             Batches::open(db.clone(), sessions.clone(), vault, lifecycle.clone(), http::read_session_request);

@@ -134,6 +134,14 @@ words! {
         WebhookRotate = "webhook.rotate_secret",
         /// A webhook was sent an event that tells of nothing.
         WebhookTest = "webhook.test",
+        /// An extension was uploaded.
+        ExtensionCreate = "extension.create",
+        /// An extension was deleted.
+        ExtensionDelete = "extension.delete",
+        /// A certificate was uploaded.
+        CertificateCreate = "certificate.create",
+        /// A certificate was deleted.
+        CertificateDelete = "certificate.delete",
         /// An exit was checked.
         ExitCheck = "exit.check",
         /// A key was made.

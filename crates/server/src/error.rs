@@ -101,6 +101,10 @@ pub const BATCH_NOT_FOUND: Error = Error::NotFound("Batch not found.");
 pub const ASYNC_REQUEST_NOT_FOUND: Error = Error::NotFound("Async request not found.");
 /// A webhook that does not exist, or no longer.
 pub const WEBHOOK_NOT_FOUND: Error = Error::NotFound("Webhook not found.");
+/// An extension that the project does not have, or no longer.
+pub const EXTENSION_NOT_FOUND: Error = Error::NotFound("Extension not found.");
+/// A certificate that the project does not have, or no longer.
+pub const CERTIFICATE_NOT_FOUND: Error = Error::NotFound("Certificate not found.");
 /// `Session not found.`, as the API words it.
 pub const SESSION_NOT_FOUND: Error = Error::NotFound("Session not found.");
 

@@ -23,3 +23,14 @@ pub fn begin(field: &str, name: &str) -> Vec<u8> {
 pub fn end() -> Vec<u8> {
     format!("\r\n--{BOUNDARY}--\r\n").into_bytes()
 }
+
+/// Writes a form with a name and a file.
+pub fn named(name: &str, file_name: &str, contents: &[u8]) -> Vec<u8> {
+    [text("name", name).as_slice(), &begin("file", file_name), contents, &end()].concat()
+}
+
+/// Writes a field of text, up to where the next part begins.
+pub fn text(field: &str, value: &str) -> Vec<u8> {
+    format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n")
+        .into_bytes()
+}

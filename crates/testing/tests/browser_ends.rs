@@ -49,6 +49,7 @@ impl Room {
             name: String::new(),
             own_dirs: Vec::new(),
             shown_dirs: Vec::new(),
+            extensions: Vec::new(),
             confinement: None,
             proxy: None,
             restore_tabs: false,

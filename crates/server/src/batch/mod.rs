@@ -102,6 +102,7 @@ impl Batches {
     pub async fn create(&self, caller: &Caller, order: Order) -> Result<BatchRecord> {
         let request = (self.0.read)(order.body.clone())?;
         self.0.sessions.require_possible(&request)?;
+        self.0.sessions.require_belongings(caller.project, &request).await?;
         let id = BatchId::random();
         let has_secrets = request.configuration != order.body;
         let sealed = has_secrets.then(|| self.0.vault.seal(&purpose(id), order.body.to_string().as_bytes()));

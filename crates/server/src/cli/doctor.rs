@@ -275,6 +275,7 @@ async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) ->
         name: "doctor".to_owned(),
         own_dirs: Vec::new(),
         shown_dirs: Vec::new(),
+        extensions: Vec::new(),
         confinement: browsers.confinement.clone(),
         proxy: None,
         restore_tabs: false,

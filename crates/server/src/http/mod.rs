@@ -17,11 +17,13 @@ mod browser_origin;
 mod cdp;
 mod cdp_access;
 mod cdp_json;
+mod certificates;
 mod client_address;
 mod docs;
 mod error;
 mod events;
 mod exits;
+mod extensions;
 mod forwarded;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -89,6 +91,8 @@ const TAG_EXITS: &str = "Exits";
 const TAG_SYSTEM: &str = "System";
 const TAG_DEVTOOLS: &str = "DevTools";
 const TAG_TOOLS: &str = "Tools";
+const TAG_EXTENSIONS: &str = "Extensions";
+const TAG_CERTIFICATES: &str = "Certificates";
 
 /// Puts the whole HTTP surface together.
 pub fn router(app: App) -> Router {
@@ -239,11 +243,15 @@ fn webhooks() -> OpenApiRouter<App> {
         .routes(routes!(webhooks::send_test_event))
 }
 
-/// What takes files, which are larger than any other body.
+/// What takes files, which are larger than any other body, and what shows those that are kept.
 fn uploads() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(session_files::upload_file))
         .routes(routes!(session_files::upload_agent_file, session_files::list_agent_files))
+        .routes(routes!(extensions::create_extension, extensions::list_extensions))
+        .routes(routes!(extensions::get_extension, extensions::delete_extension))
+        .routes(routes!(certificates::create_certificate, certificates::list_certificates))
+        .routes(routes!(certificates::delete_certificate))
 }
 
 /// What sessions' browsers showed.

@@ -153,9 +153,7 @@ const AREAS: &[Area] = &[
     },
     Area {
         title: "Extensions and certificates",
-        instead: Some(
-            "It is not built yet: scripts can be added with Page.addScriptToEvaluateOnNewDocument, and certificates ignored with Security.setIgnoreCertificateErrors, over the session's cdp_url.",
-        ),
+        instead: None,
         operations: &[
             "POST /v1/extensions",
             "GET /v1/extensions",

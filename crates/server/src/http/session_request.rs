@@ -4,8 +4,10 @@
 //! accepted without acting where nobody can be misled: a default that every SDK sends along, or a restriction of a
 //! feature that does not exist. `docs/api-quirks.md` has the table.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use roadstead_api::ExtensionId;
 use roadstead_api::session_create::{
     BrowserConfig, SessionConfig, SessionCreateRequest, Toggle, ViewportConfig,
 };
@@ -20,6 +22,10 @@ use crate::session::request::{BrowserRequest, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_
 
 /// The longest side of a viewport, in CSS pixels: what Chromium can paint at all.
 const MAX_SIDE: i64 = 16_384;
+/// How many extensions, and how many certificates, a session may name.
+const MAX_BELONGINGS: usize = 20;
+/// The longest name of a certificate (the published API's limit).
+const MAX_CERTIFICATE_NAME_CHARS: usize = 255;
 /// A limit beyond this is none: it keeps moments in range, and nobody will be there to see it.
 const FOREVER: Duration = Duration::from_hours(24 * 365 * 100);
 
@@ -94,11 +100,6 @@ fn refuse_unimplemented(
             "nothing is masked yet; leave it out, and mask what you record yourself",
         ),
         (
-            filled(browser.extensions.as_ref().map(Vec::len)),
-            "browser.extensions",
-            "extensions cannot be uploaded yet; leave it out",
-        ),
-        (
             filled(wire.integrations.as_ref().map(Vec::len)),
             "integrations",
             "they need a third party; leave it out",
@@ -147,7 +148,57 @@ fn browser_request(config: &BrowserConfig) -> Result<BrowserRequest> {
         disable_web_security: on(config.disable_web_security).unwrap_or(usual.disable_web_security),
         disable_dialogs: on(config.disable_dialogs).unwrap_or(usual.disable_dialogs),
         pdf_viewer: on(config.pdf_viewer).unwrap_or(usual.pdf_viewer),
+        extensions: extensions(config)?,
+        ca_certificates: ca_certificates(config)?,
     })
+}
+
+fn extensions(config: &BrowserConfig) -> Result<Vec<ExtensionId>> {
+    const FIELD: &str = "browser.extensions";
+    let named = once_each(FIELD, config.extensions.as_deref())?;
+    if !named.is_empty() && is_on(config.headless) {
+        let why =
+            "need a browser that is not headless; leave browser.headless out, or leave out the extensions";
+        return Err(Error::invalid(FIELD, why));
+    }
+    let read = |(at, id): (usize, &String)| {
+        id.parse()
+            .map_err(|_| Error::invalid(&format!("{FIELD}[{at}]"), "must be the id of an extension, a UUID"))
+    };
+    let mut ids: Vec<ExtensionId> = named.iter().enumerate().map(read).collect::<Result<_>>()?;
+    // One id may be written in two ways.
+    let mut known = HashSet::new();
+    ids.retain(|id| known.insert(*id));
+    Ok(ids)
+}
+
+fn ca_certificates(config: &BrowserConfig) -> Result<Vec<String>> {
+    const FIELD: &str = "browser.ca_certificates";
+    let named = once_each(FIELD, config.ca_certificates.as_deref())?;
+    for (at, name) in named.iter().enumerate() {
+        require_certificate_name(&format!("{FIELD}[{at}]"), name)?;
+    }
+    Ok(named)
+}
+
+/// Checks what a certificate is called.
+pub(super) fn require_certificate_name(field: &str, name: &str) -> Result<()> {
+    let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if (1..=MAX_CERTIFICATE_NAME_CHARS).contains(&name.len()) && name.chars().all(known) {
+        return Ok(());
+    }
+    let why = format!("must be 1 to {MAX_CERTIFICATE_NAME_CHARS} letters, digits, hyphens and underscores");
+    Err(Error::invalid(field, why))
+}
+
+/// Reads a list of things to have, none of them twice.
+fn once_each(field: &str, list: Option<&[String]>) -> Result<Vec<String>> {
+    let mut known = HashSet::new();
+    let list: Vec<_> = list.into_iter().flatten().filter(|name| known.insert(*name)).cloned().collect();
+    if list.len() > MAX_BELONGINGS {
+        return Err(Error::invalid(field, format!("must be {MAX_BELONGINGS} at most")));
+    }
+    Ok(list)
 }
 
 fn side(field: &str, pixels: Option<i64>, usual: u32) -> Result<u32> {
@@ -227,6 +278,7 @@ mod tests {
                 disable_web_security: true,
                 disable_dialogs: true,
                 pdf_viewer: false,
+                ..BrowserRequest::default()
             }
         );
         assert_eq!(request.configuration, body);
@@ -277,6 +329,20 @@ mod tests {
             ),
             (json!({"browser": {"viewport": {"width": -1}}}), "browser.viewport.width: must be between"),
             (json!({"browser": {"viewport": {"height": 16385}}}), "browser.viewport.height: must be between"),
+            (json!({"browser": {"extensions": ["a"]}}), "browser.extensions[0]: must be the id"),
+            (
+                json!({"browser": {"extensions": vec!["a"; 21].iter().enumerate().map(|(n, a)| format!("{a}{n}")).collect::<Vec<_>>()}}),
+                "browser.extensions: must be 20 at most",
+            ),
+            (
+                json!({"browser": {"extensions": ["182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"], "headless": {"active": true}}}),
+                "browser.extensions: need a browser that is not headless",
+            ),
+            (
+                json!({"browser": {"ca_certificates": ["a", "a b"]}}),
+                "browser.ca_certificates[1]: must be 1 to 255",
+            ),
+            (json!({"browser": {"ca_certificates": [""]}}), "browser.ca_certificates[0]: must be 1 to 255"),
             (json!({"browser": {"profile": {"name": ""}}}), "browser.profile.name: must not be empty"),
             (json!({"browser": {"profile": {"persist": true}}}), "browser.profile.name: is required"),
             (
@@ -305,7 +371,7 @@ mod tests {
             "session": {"proxy": {"active": true, "type": "anchor_proxy"}, "x402": true},
             "browser": {
                 "captcha_solver": {"active": true}, "extra_stealth": {"active": true}, "web_bot_auth": {"active": true},
-                "p2p_download": {"active": true}, "sensitive_data_mask": {"active": true}, "extensions": ["a"],
+                "p2p_download": {"active": true}, "sensitive_data_mask": {"active": true},
             },
             "integrations": [{"id": "a"}], "identities": [{"id": "a"}],
         });
@@ -317,7 +383,6 @@ mod tests {
             "browser.web_bot_auth",
             "browser.p2p_download",
             "browser.sensitive_data_mask",
-            "browser.extensions",
             "integrations",
             "identities",
         ] {

@@ -15,16 +15,20 @@
 //! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
 //! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
 //! out to the network ([`way_out`]), which files it is given ([`files`]), what it
-//! downloads ([`downloads`]), what it shows ([`recordings`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
+//! downloads ([`downloads`]), what it shows ([`recordings`]), what its project has uploaded for it ([`extensions`], [`certificates`],
+//! [`belongings`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
 pub mod access;
 mod admission;
+mod belongings;
 mod capture;
+pub mod certificates;
 mod checkpoint;
 pub mod downloads;
 pub mod drive;
 mod driver;
+pub mod extensions;
 pub mod files;
 mod finish;
 mod handle;
@@ -45,7 +49,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use roadstead_api::{DownloadId, ProjectId, Receipt, RecordingId, SessionId};
+use roadstead_api::{DownloadId, ExtensionId, ProjectId, Receipt, RecordingId, SessionId};
+use tempfile::TempPath;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -59,10 +64,12 @@ pub use self::work_dir::WorkRoot;
 
 use self::access::{Access, Scope};
 use self::admission::{Place, Places};
+use self::belongings::Belongings;
 use self::downloads::{Download, KeptFile, KeptRoot};
 use self::drive::Act;
 use self::drive::content::{Content, Reading};
 use self::driver::Driver;
+use self::extensions::{Extension, ExtensionRoot};
 use self::files::Shelf;
 use self::history::{History, HistoryQuery};
 use self::query::{SessionFilter, SessionPage, SessionQuery};
@@ -84,6 +91,18 @@ use crate::profile::news::Listener;
 /// How many commands may wait for a session's driver; more wait at their callers.
 const COMMANDS: usize = 8;
 
+/// The directories that sessions have.
+pub struct Roots {
+    /// Of running sessions.
+    pub work: WorkRoot,
+    /// Of what was downloaded.
+    pub kept: KeptRoot,
+    /// Of recordings.
+    pub reels: RecordingRoot,
+    /// Of what projects uploaded.
+    pub extensions: ExtensionRoot,
+}
+
 /// The registry of sessions; clones share it.
 #[derive(Clone)]
 pub struct Sessions(Arc<Context>);
@@ -103,6 +122,7 @@ struct Context {
     recordings: RecordingsConfig,
     reels: RecordingRoot,
     videos: Videos,
+    extensions: ExtensionRoot,
     places: Places,
     live: Mutex<HashMap<SessionId, SessionHandle>>,
 }
@@ -113,7 +133,7 @@ impl Sessions {
         db: Db,
         profiles: Profiles,
         lifecycle: Lifecycle,
-        (work, kept, reels): (WorkRoot, KeptRoot, RecordingRoot),
+        Roots { work, kept, reels, extensions }: Roots,
         browsers: BrowserSetup,
         exits: Exits,
         (config, files, recordings): (SessionsConfig, FilesConfig, RecordingsConfig),
@@ -135,6 +155,7 @@ impl Sessions {
             recordings,
             reels,
             videos,
+            extensions,
             places,
             live: Mutex::new(HashMap::new()),
         }))
@@ -171,6 +192,11 @@ impl Sessions {
         self.0.exits.choice(&request.way).map(drop)
     }
 
+    /// Refuses what names something that its project does not have.
+    pub async fn require_belongings(&self, project: ProjectId, request: &SessionRequest) -> Result<()> {
+        Belongings::find(&self.0.db, project, &request.browser).await.map(drop)
+    }
+
     async fn create_when_free(
         &self,
         caller: &Caller,
@@ -178,6 +204,7 @@ impl Sessions {
         mut standing: Standing,
     ) -> Result<SessionHandle> {
         self.require_possible(&request)?;
+        self.require_belongings(caller.project, &request).await?;
         let way = self.0.exits.choice(&request.way)?;
         let deadlines = Deadlines::of(&request, Instant::now());
         let mut listener = self.0.profiles.news().listen();
@@ -484,7 +511,8 @@ impl Sessions {
     ) -> Result<(Recording, Vec<Moment>)> {
         let recording = self.require_recording(project, id).await?;
         let (reels, which) = (self.0.reels.clone(), recording.id);
-        let moments = tokio::task::spawn_blocking(move || Ok(reels.reel(id, which)?.moments().collect())).await;
+        let moments =
+            tokio::task::spawn_blocking(move || Ok(reels.reel(id, which)?.moments().collect())).await;
         Ok((recording, moments.expect("reading a recording does not panic").map_err(unreadable)?))
     }
 
@@ -497,7 +525,8 @@ impl Sessions {
     ) -> Result<Vec<u8>> {
         let recording = self.require_recording(project, id).await?;
         let reels = self.0.reels.clone();
-        let picture = tokio::task::spawn_blocking(move || reels.reel(id, recording.id)?.picture(number)).await;
+        let picture =
+            tokio::task::spawn_blocking(move || reels.reel(id, recording.id)?.picture(number)).await;
         let picture = picture.expect("reading a recording does not panic").map_err(unreadable)?;
         picture.ok_or(RECORDING_NOT_FOUND)
     }
@@ -507,6 +536,49 @@ impl Sessions {
         let recording = self.require_recording(project, id).await?;
         let video = self.0.videos.of(id, recording.id, recording.duration_ms).await?;
         Ok((recording, video))
+    }
+
+    /// Returns where extensions are kept.
+    pub fn extension_root(&self) -> &ExtensionRoot {
+        &self.0.extensions
+    }
+
+    /// Adds an extension to those that a project has. A caller who hangs up meanwhile leaves nothing half-way.
+    pub async fn add_extension(&self, caller: &Caller, name: String, archive: TempPath) -> Result<Extension> {
+        let (this, caller) = (self.clone(), caller.clone());
+        let whole = async move {
+            let root = this.0.extensions.clone();
+            let taken = tokio::task::spawn_blocking(move || root.take(name, archive)).await;
+            let extension = taken.expect("taking an extension in does not panic")?;
+            let added = this.0.db.add_extension((caller.project, &caller.actor()), &extension).await;
+            if added.is_err() {
+                this.remove_extension(extension.id).await;
+            }
+            added.map(|()| extension)
+        };
+        let done = self.0.lifecycle.tracker().spawn(whole.in_current_span()).await;
+        done.expect("adding an extension does not panic")
+    }
+
+    /// Deletes one of a project's extensions. Sessions that have it go on with it.
+    pub async fn delete_extension(&self, caller: &Caller, id: ExtensionId) -> Result<()> {
+        self.0.db.forget_extension((caller.project, &caller.actor()), id).await?;
+        self.remove_extension(id).await;
+        Ok(())
+    }
+
+    /// Removes an extension's file, which is not on record. One that stays goes at the next start.
+    async fn remove_extension(&self, id: ExtensionId) {
+        let root = self.0.extensions.clone();
+        let removed = tokio::task::spawn_blocking(move || root.remove(id)).await;
+        if let Err(error) = removed.expect("removing a file does not panic") {
+            tracing::warn!(%error, extension.id = %id, "failed to remove an extension's file");
+        }
+    }
+
+    /// Removes what an earlier server left of extensions.
+    pub async fn clear_extensions(&self) -> Result<()> {
+        self.0.extensions.remove_orphans(&self.0.db).await
     }
 
     /// Lists a project's live sessions.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use roadstead_api::ProfileName;
+use roadstead_api::{ExtensionId, ProfileName};
 use serde_json::Value;
 
 use crate::exits::choice::Wish;
@@ -106,6 +106,10 @@ pub struct BrowserRequest {
     pub disable_dialogs: bool,
     /// Shows PDFs in a page; downloads them when false.
     pub pdf_viewer: bool,
+    /// Uploaded extensions to load, each once.
+    pub extensions: Vec<ExtensionId>,
+    /// Names of uploaded certificates to trust, each once.
+    pub ca_certificates: Vec<String>,
 }
 
 impl Default for BrowserRequest {
@@ -118,6 +122,8 @@ impl Default for BrowserRequest {
             disable_web_security: false,
             disable_dialogs: false,
             pdf_viewer: true,
+            extensions: Vec::new(),
+            ca_certificates: Vec::new(),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
-use roadstead_api::SessionId;
+use roadstead_api::{ProjectId, SessionId};
 use roadstead_browser::{
     Browser, Build, Cgroups, Confinement, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId,
     Viewport, landlock_support, process_start_time,
@@ -19,6 +19,8 @@ use tokio::task::JoinHandle;
 use tracing::{Instrument as _, error, info, warn};
 
 use super::Context;
+use super::belongings::Belongings;
+use super::certificates::trust;
 use super::downloads::Capture;
 use super::recordings::{Control, Recorder};
 use super::request::{BrowserRequest, SessionRequest};
@@ -152,7 +154,8 @@ impl BrowserSetup {
             run_as: user,
             name: id.to_string(),
             own_dirs: vec![work.downloads()],
-            shown_dirs: vec![work.uploads(), work.agent()],
+            shown_dirs: vec![work.uploads(), work.agent(), work.extensions()],
+            extensions: Vec::new(),
             confinement: self.confinement.clone(),
             proxy: Some(proxy),
             restore_tabs,
@@ -210,13 +213,13 @@ pub(super) async fn start(
     context: &Arc<Context>,
     work: &WorkDir,
     id: SessionId,
-    request: &SessionRequest,
+    (project, request): (ProjectId, &SessionRequest),
     admission: &Admission,
 ) -> Result<Started> {
     let way_out = WayOut::open(&context.exits).await?;
     let (address, (browser, restore, user)) = both(
         open_way(context, &way_out, request, admission),
-        launch(context, (id, work), request, admission, way_out.listener()),
+        launch(context, (id, work), (project, request), admission, way_out.listener()),
     )
     .await?;
     let capture = Capture {
@@ -307,11 +310,16 @@ async fn open_way(
 async fn launch<'a>(
     context: &Arc<Context>,
     (id, work): (SessionId, &WorkDir),
-    request: &SessionRequest,
+    (project, request): (ProjectId, &SessionRequest),
     admission: &'a Admission,
     proxy: SocketAddr,
 ) -> Result<(Browser, Option<Restore<'a>>, SessionUser)> {
+    let belongings = Belongings::find(&context.db, project, &request.browser).await?;
     let state = prepare_files(context, work, admission).await?;
+    let extensions = unpack_extensions(context, work, &belongings, state.user.id()).await?;
+    if !belongings.authorities.is_empty() {
+        trust(&work.home(), &belongings.authorities).await?;
+    }
     let tabs = request.profile.as_ref().is_some_and(|wanted| wanted.restore_tabs);
     let (build, _) = context.browsers.require(request.browser.headless)?;
     let tabs_by_browser = tabs
@@ -320,9 +328,12 @@ async fn launch<'a>(
             .as_ref()
             .zip(state.portable.as_ref())
             .is_some_and(|(point, portable)| restore::browser_restores_tabs(build, point, portable));
-    let options =
-        context.browsers.options((id, work), state.user.id(), &request.browser, proxy, tabs_by_browser)?;
+    let options = LaunchOptions {
+        extensions,
+        ..context.browsers.options((id, work), state.user.id(), &request.browser, proxy, tabs_by_browser)?
+    };
     let browser = Browser::launch(&options).await.map_err(|problem| launch_failed(&problem))?;
+    require_loaded(&browser, &belongings).await?;
     let restore = admission.head.as_ref().map(|point| Restore {
         point,
         portable: state.portable,
@@ -334,6 +345,35 @@ async fn launch<'a>(
         local_storage_written: state.local_storage_written,
     });
     Ok((browser, restore, state.user))
+}
+
+/// Unpacks a session's extensions. Returns where they are.
+async fn unpack_extensions(
+    context: &Arc<Context>,
+    work: &WorkDir,
+    belongings: &Belongings,
+    user: Option<UserId>,
+) -> Result<Vec<PathBuf>> {
+    let ids: Vec<_> = belongings.extensions.iter().map(|extension| extension.id).collect();
+    let (root, work) = (context.extensions.clone(), work.clone());
+    let unpack = move || ids.into_iter().map(|id| root.install(id, &work, user)).collect();
+    tokio::task::spawn_blocking(unpack).await.expect("unpacking an extension does not panic")
+}
+
+/// Refuses extensions that the browser did not load: it says so nowhere.
+async fn require_loaded(browser: &Browser, belongings: &Belongings) -> Result<()> {
+    for extension in &belongings.extensions {
+        if !browser.has_extension(&extension.chromium_id).await.map_err(unresponsive)? {
+            return Err(Error::invalid(
+                "browser.extensions",
+                format!(
+                    "Chromium does not load {}: its manifest or its files are not as they should be. Load it unpacked in a browser of your own (chrome://extensions), which says what is wrong",
+                    extension.id
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What the files of a session hold before its browser starts.

@@ -9,6 +9,7 @@
 //!     downloads/                   the browser's
 //!     uploads/                     ours, shown to the browser: files for its file choosers
 //!     agent/                       ours, shown to the browser: files for agents that drive it
+//!     extensions/                  ours, shown to the browser: extensions, unpacked
 //!     incoming/                    ours: files that are not here as a whole yet
 //!     checkpoint/                  ours: a copy of the state, while it is being saved
 //! ```
@@ -118,7 +119,8 @@ impl WorkDir {
         }
         make_dir(&self.incoming(), 0o700)?;
         show_dir(&self.uploads(), user)?;
-        show_dir(&self.agent(), user)
+        show_dir(&self.agent(), user)?;
+        show_dir(&self.extensions(), user)
     }
 
     /// Returns what a revision holds.
@@ -154,6 +156,11 @@ impl WorkDir {
     /// Returns where files for agents are.
     pub fn agent(&self) -> PathBuf {
         self.path.join("agent")
+    }
+
+    /// Returns where extensions are.
+    pub fn extensions(&self) -> PathBuf {
+        self.path.join("extensions")
     }
 
     /// Returns where files are until they are whole.

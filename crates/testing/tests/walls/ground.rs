@@ -134,6 +134,7 @@ pub fn options(dir: &Path, executable: PathBuf, walls: Walls) -> Result<LaunchOp
         name: "walls".to_owned(),
         own_dirs: Vec::new(),
         shown_dirs: Vec::new(),
+        extensions: Vec::new(),
         confinement: (walls == Walls::Up).then_some(confinement),
         proxy: None,
         restore_tabs: false,

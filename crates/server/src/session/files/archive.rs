@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::path::Path;
 
 use zip::ZipReadOptions;
@@ -14,8 +14,8 @@ use zip::read::{ArchiveOffset, Config, ZipFile};
 use zip::result::ZipError;
 use zip::unstable::read::ZipIterable;
 
-use super::shelf::{Taken, Whole, not_stored};
-use super::{FileName, Shelf};
+use super::FileName;
+use super::shelf::not_stored;
 use crate::error::{Error, Result};
 
 /// How deep directories may be in one another.
@@ -27,34 +27,59 @@ const KIND: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
 const DIRECTORY: u32 = 0o040_000;
 
-/// Unpacks an archive into files that are whole, and go again unless they are put somewhere. Blocks.
+/// Unpacks an archive: gives each of its files to `take`, with its name and those of the directories around it, and returns what that
+/// makes of them. Blocks.
 ///
-/// Errors: the archive is malformed, or holds what no archive may; [`Error::TooLarge`], for one file or for all of them.
-pub(super) fn unpack(shelf: &Shelf, archive: &Path) -> Result<Vec<Whole>> {
+/// Errors: the archive is malformed, or holds what no archive may; [`Error::TooLarge`] for more files than `most_files`; what `take`
+/// says.
+pub(in crate::session) fn unpack<T>(
+    archive: &Path,
+    most_files: usize,
+    mut take: impl FnMut(Vec<FileName>, &mut dyn Read) -> Result<T>,
+) -> Result<Vec<T>> {
     let open = || File::open(archive).map_err(not_stored);
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let archive = ZipIterable::try_new(open()?, config).map_err(|error| refused(&error))?;
     // What its two directories say differs only where somebody wants two readers to see two archives.
     let mut archive = archive.enforce_header_consistency(true);
-    if archive.len() > shelf.max_archive_files() {
+    if archive.len() > most_files {
         return Err(Error::TooLarge(format!(
-            "The archive holds too many files: {} are taken, at most. Send it in parts.",
-            shelf.max_archive_files()
+            "The archive holds too many files: {most_files} are taken, at most. Send it in parts."
         )));
     }
     let mut entries =
         archive.files_with_reader(open()?, ZipReadOptions::new()).map_err(|error| refused(&error))?;
-    let (mut files, mut names) = (Vec::new(), HashSet::new());
+    let (mut taken, mut names) = (Vec::new(), HashSet::new());
     while let Some(entry) = entries.next() {
         let mut entry = entry.map_err(|error| refused(&error))?;
-        let Some(name) = name_of(&entry, files.len())? else { continue };
+        let Some(name) = name_of(&entry, taken.len())? else { continue };
         if !names.insert(name.clone()) {
-            return Err(malformed(files.len(), "it has the name of another"));
+            return Err(malformed(taken.len(), "it has the name of another"));
         }
-        files.push(inflate(shelf, name, &mut entry)?);
+        taken.push(take(name, &mut entry)?);
     }
     require_no_file_around_another(&names)?;
-    Ok(files)
+    Ok(taken)
+}
+
+/// Unpacks one file, piece by piece: whoever takes them counts what comes out.
+pub(in crate::session) fn inflate(
+    entry: &mut dyn Read,
+    mut take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match entry.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(read) => take(&piece[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => {
+                return Err(Error::InvalidRequest(
+                    "The archive is damaged: a file in it cannot be unpacked.".to_owned(),
+                ));
+            }
+        }
+    }
 }
 
 /// Reads where an entry is to be; `None` for a directory, which comes with its files.
@@ -74,28 +99,6 @@ fn name_of<R: Read>(entry: &ZipFile<'_, R>, number: usize) -> Result<Option<Vec<
         return Err(malformed(number, "its name leads out of the archive"));
     }
     Ok((!is_dir).then(|| parts.into_iter().map(FileName::of).collect()))
-}
-
-/// Unpacks one file, counting what comes out.
-fn inflate(shelf: &Shelf, name: Vec<FileName>, entry: &mut impl Read) -> Result<Whole> {
-    let mut file = shelf.temporary()?;
-    let mut taken: Taken = shelf.taken();
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        let read = match entry.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => {
-                return Err(Error::InvalidRequest(
-                    "The archive is damaged: a file in it cannot be unpacked.".to_owned(),
-                ));
-            }
-        };
-        taken.grow(read as u64)?;
-        file.write_all(&piece[..read]).map_err(not_stored)?;
-    }
-    Ok(Whole { name, file: file.into_temp_path(), taken })
 }
 
 /// Refuses an archive in which one entry is a file, and the directory of another.

@@ -67,7 +67,8 @@ impl Incoming {
     fn store(self, name: FileName) -> Result<Stored> {
         let Self { file: _, path, taken, shelf, room, visit: _visit } = self;
         if room == Room::Agent && name.extension() == "zip" {
-            let files = shelf.put(room, unpack(&shelf, &path)?)?;
+            let files = unpack(&path, shelf.max_archive_files(), |name, entry| shelf.unpacked(name, entry))?;
+            let files = shelf.put(room, files)?;
             return Ok(Stored::Archive { dir: shelf.dir_of(room), name, files });
         }
         let whole = Whole { name: vec![name], file: path, taken };

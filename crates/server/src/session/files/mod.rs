@@ -4,7 +4,7 @@
 //! ([`archive`]), and what a file may be called ([`name`]). What is
 //! not: how it comes over the wire, which is `http`'s. All of it goes with the session's work dir.
 
-mod archive;
+pub(super) mod archive;
 mod incoming;
 mod name;
 mod shelf;

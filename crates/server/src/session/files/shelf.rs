@@ -1,7 +1,7 @@
 //! What a session was given, and how much more it may be.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tempfile::{NamedTempFile, TempPath};
 
+use super::archive::inflate;
 use super::{FileName, Incoming};
 use crate::clock;
 use crate::config::FilesConfig;
@@ -131,6 +132,16 @@ impl Shelf {
     /// Returns how many files an archive may hold.
     pub(super) fn max_archive_files(&self) -> usize {
         self.0.limits.max_archive_files
+    }
+
+    /// Unpacks one file of an archive into one that is whole, and goes again unless it is put somewhere. Blocks.
+    pub(super) fn unpacked(&self, name: Vec<FileName>, entry: &mut dyn io::Read) -> Result<Whole> {
+        let (mut file, mut taken) = (self.temporary()?, self.taken());
+        inflate(entry, |piece| {
+            taken.grow(piece.len() as u64)?;
+            file.write_all(piece).map_err(not_stored)
+        })?;
+        Ok(Whole { name, file: file.into_temp_path(), taken })
     }
 
     /// Begins to take room.

@@ -97,7 +97,12 @@ impl Videos {
             return Err(RECORDING_NOT_FOUND);
         }
         let kept = Kept { dir: self.root.dir_of(session), root: self.root.clone(), recording, count };
-        if let Ok(video) = blocking({ let kept = kept.clone(); move || kept.open() }).await {
+        if let Ok(video) = blocking({
+            let kept = kept.clone();
+            move || kept.open()
+        })
+        .await
+        {
             return Ok(video);
         }
         let began = tokio::time::Instant::now();
@@ -111,7 +116,8 @@ impl Videos {
 
     fn executable(&self) -> Option<PathBuf> {
         let is_there = |path: &PathBuf| {
-            std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+            std::fs::metadata(path)
+                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
         };
         match &self.config.ffmpeg {
             Some(path) => Some(path.clone()).filter(is_there),
@@ -133,7 +139,10 @@ impl Videos {
         let made = memfd_create("roadstead-video", MemfdFlags::CLOEXEC).map_err(broken)?;
         let size = matroska::even_size(reel.moments());
         let mut command = command(executable, user.id());
-        command.args(arguments(encoder, size)).stdin(Stdio::piped()).stdout(made.try_clone().map_err(broken)?);
+        command
+            .args(arguments(encoder, size))
+            .stdin(Stdio::piped())
+            .stdout(made.try_clone().map_err(broken)?);
         let mut child = command.spawn().map_err(broken)?;
         let mut group = Group(child.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?)));
         // It has nothing to read before this.
@@ -317,7 +326,9 @@ fn broken(error: impl Into<io::Error>) -> Error {
 fn failed(status: ExitStatus, bytes: u64) -> Error {
     warn!(exit.status = %status, bytes, "ffmpeg did not make a video");
     if bytes >= MAX_VIDEO {
-        return Error::TooLarge(format!("The video would have more than the {MAX_VIDEO} bytes that one may have."));
+        return Error::TooLarge(format!(
+            "The video would have more than the {MAX_VIDEO} bytes that one may have."
+        ));
     }
     broken(io::Error::other(format!("ffmpeg ended with {status}")))
 }

@@ -1,0 +1,5 @@
+//! What a session can be given, seen from inside its real browser: extensions, authorities, windows.
+
+mod certificates;
+mod extensions;
+mod ground;
