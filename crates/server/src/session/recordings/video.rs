@@ -172,7 +172,7 @@ async fn encoder(mut ffmpeg: Command) -> Result<&'static [&'static str]> {
     let listed = String::from_utf8_lossy(&listed.stdout);
     let has = |name: &str| listed.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
     Ok(match () {
-        () if has("libx264") => &["-c:v", "libx264", "-preset", "veryfast", "-crf", "26"],
+        () if has("libx264") => &["-c:v", "libx264", "-preset", "veryfast", "-crf", "26", "-bf", "0"],
         () if has("libopenh264") => &["-c:v", "libopenh264", "-b:v", "1500k"],
         () => &["-c:v", "mpeg4", "-q:v", "5"],
     })
@@ -186,7 +186,7 @@ fn arguments(encoder: &[&str], (width, height): (u16, u16)) -> Vec<String> {
     let before = "-hide_banner -loglevel quiet -nostdin -threads 1 -protocol_whitelist pipe -f matroska -c:v mjpeg -i pipe:0 \
                   -map 0:v:0 -an -sn -dn -map_metadata -1";
     // The name is a file's, so that the header can be written when everything is known.
-    let after = "-threads 1 -enc_time_base 1:1000 -video_track_timescale 1000 -pix_fmt yuv420p -movflags +faststart \
+    let after = "-threads 1 -fps_mode vfr -enc_time_base 1:1000 -video_track_timescale 1000 -pix_fmt yuv420p -movflags +faststart \
                  -f mp4 -y /proc/self/fd/1";
     let words = before.split(' ').filter(|word| !word.is_empty()).chain(["-vf", &filter]);
     let words = words.chain(encoder.iter().copied()).chain(after.split(' ').filter(|word| !word.is_empty()));
@@ -241,9 +241,10 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(pid) = self.0 {
-            // It is gone when all went well.
-            drop(kill_process_group(pid, Signal::KILL));
+        if let Some(pid) = self.0
+            && let Err(problem) = kill_process_group(pid, Signal::KILL)
+        {
+            warn!(error = %problem, "ffmpeg could not be killed");
         }
     }
 }
