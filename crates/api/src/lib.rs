@@ -38,7 +38,8 @@ pub use exit::{Exit, ExitCheck};
 pub use files::{AgentFile, AgentFiles, DownloadItem, UploadForm, Uploaded};
 pub use history::{HistoryPoint, HistorySummary, SessionHistory};
 pub use ids::{
-    ApiKeyId, BatchId, DownloadId, ProfileId, ProfileName, ProfileNameError, ProjectId, RecordingId, SessionId,
+    ApiKeyId, BatchId, DownloadId, ProfileId, ProfileName, ProfileNameError, ProjectId, RecordingId,
+    SessionId,
 };
 pub use profile::{
     Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,

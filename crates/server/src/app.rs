@@ -202,7 +202,10 @@ impl App {
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;
         sessions.keep_downloads_swept().await.context("failed to look through what is kept of downloads")?;
-        sessions.keep_recordings_swept().await.context("failed to look through what is kept of recordings")?;
+        sessions
+            .keep_recordings_swept()
+            .await
+            .context("failed to look through what is kept of recordings")?;
         let events = Events::new(db.clone(), vault.clone(), lifecycle.clone());
         let batches =
             Batches::open(db.clone(), sessions.clone(), vault, lifecycle.clone(), http::read_session_request);

@@ -11,13 +11,15 @@ use crate::session::recordings::{Recording, RecordingState};
 impl Db {
     /// Puts a recording that begins on record.
     pub async fn add_recording(&self, session: SessionId, id: RecordingId, now: Timestamp) -> Result<()> {
-        sqlx::query("INSERT INTO recordings (session_id, id, state, created_at) VALUES (?, ?, 'recording', ?)")
-            .bind(session.to_string())
-            .bind(id.to_string())
-            .bind(now.as_millisecond())
-            .execute(&self.pool)
-            .await
-            .map_err(fault)?;
+        sqlx::query(
+            "INSERT INTO recordings (session_id, id, state, created_at) VALUES (?, ?, 'recording', ?)",
+        )
+        .bind(session.to_string())
+        .bind(id.to_string())
+        .bind(now.as_millisecond())
+        .execute(&self.pool)
+        .await
+        .map_err(fault)?;
         Ok(())
     }
 

@@ -484,7 +484,8 @@ impl Sessions {
     ) -> Result<(Recording, Vec<Moment>)> {
         let recording = self.require_recording(project, id).await?;
         let (reels, which) = (self.0.reels.clone(), recording.id);
-        let moments = tokio::task::spawn_blocking(move || Ok(reels.reel(id, which)?.moments().collect())).await;
+        let moments =
+            tokio::task::spawn_blocking(move || Ok(reels.reel(id, which)?.moments().collect())).await;
         Ok((recording, moments.expect("reading a recording does not panic").map_err(unreadable)?))
     }
 
@@ -497,7 +498,8 @@ impl Sessions {
     ) -> Result<Vec<u8>> {
         let recording = self.require_recording(project, id).await?;
         let reels = self.0.reels.clone();
-        let picture = tokio::task::spawn_blocking(move || reels.reel(id, recording.id)?.picture(number)).await;
+        let picture =
+            tokio::task::spawn_blocking(move || reels.reel(id, recording.id)?.picture(number)).await;
         let picture = picture.expect("reading a recording does not panic").map_err(unreadable)?;
         picture.ok_or(RECORDING_NOT_FOUND)
     }

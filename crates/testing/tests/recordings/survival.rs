@@ -21,7 +21,10 @@ async fn a_killed_browser_leaves_what_was_recorded(build: Build) -> Result<()> {
         .wait_for(&format!("/v1/sessions/{}", session.id), |shown| shown["status"] == "failed")
         .await?;
     let recording = ground.recording(&session.id).await?;
-    ensure!(recording["status"] == "completed" && recording["frames"].as_u64() >= Some(count as u64), "{recording}");
+    ensure!(
+        recording["status"] == "completed" && recording["frames"].as_u64() >= Some(count as u64),
+        "{recording}"
+    );
     ensure!(ground.colours(&session.id).await?.ends_with(&[Colour::Red, Colour::Blue]));
     ground.program.stop().await?;
     ground.place.require_no_files().await
@@ -39,7 +42,10 @@ async fn a_killed_server_leaves_what_was_recorded(build: Build) -> Result<()> {
     let ground = Ground::at(place, "").await?;
     let recording = ground.recording(&session.id).await?;
     ensure!(recording["status"] == "interrupted", "{recording}");
-    ensure!(recording["frames"].as_u64() >= Some(count as u64) && recording["duration"] != "0.000", "{recording}");
+    ensure!(
+        recording["frames"].as_u64() >= Some(count as u64) && recording["duration"] != "0.000",
+        "{recording}"
+    );
     ensure!(ground.colours(&session.id).await?.ends_with(&[Colour::Red, Colour::Blue]));
     let path = format!("/v1/sessions/{}/recordings/primary", session.id);
     ground.program.data(Method::DELETE, &path, None).await?;

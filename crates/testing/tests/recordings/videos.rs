@@ -44,15 +44,15 @@ async fn a_video_shows_what_was_seen_for_as_long_as_it_was_seen(build: Build) ->
     let path = ground.place.path().join("video.mp4");
     std::fs::write(&path, &video)?;
     let path = path.to_string_lossy();
-    let probed = run(
-        "ffprobe",
-        &["-v", "error", "-of", "json", "-show_streams", "-show_format", &path],
-    )
-    .await?;
+    let probed =
+        run("ffprobe", &["-v", "error", "-of", "json", "-show_streams", "-show_format", &path]).await?;
     let probed: Value = serde_json::from_slice(&probed)?;
     let stream = &probed["streams"][0];
     ensure!(["h264", "mpeg4"].contains(&text(&stream["codec_name"])), "{probed}");
-    ensure!(stream["pix_fmt"] == "yuv420p" && stream["width"].as_u64().is_some_and(|width| width % 2 == 0), "{probed}");
+    ensure!(
+        stream["pix_fmt"] == "yuv420p" && stream["width"].as_u64().is_some_and(|width| width % 2 == 0),
+        "{probed}"
+    );
     let plays: f64 = text(&probed["format"]["duration"]).parse()?;
     let moments = ground.moments(&session.id).await?;
     let recorded: f64 = text(&recording["duration"]).parse()?;
@@ -68,7 +68,8 @@ async fn a_video_shows_what_was_seen_for_as_long_as_it_was_seen(build: Build) ->
     let blue = blue.context("a blue picture")?;
     for (at, colour) in [(blue - 0.3, Colour::Red), (blue + 0.3, Colour::Blue), (plays - 0.2, Colour::Blue)] {
         let at = format!("{at:.3}");
-        let middle = ["-v", "error", "-ss", &at, "-i", &path, "-frames:v", "1", "-vf", "crop=2:2", "-f", "rawvideo"];
+        let middle =
+            ["-v", "error", "-ss", &at, "-i", &path, "-frames:v", "1", "-vf", "crop=2:2", "-f", "rawvideo"];
         let pixels = run("ffmpeg", &[&middle[..], &["-pix_fmt", "rgb24", "-"]].concat()).await?;
         let pixel = pixels.first_chunk::<3>().with_context(|| format!("no picture at {at} s"))?;
         ensure!(Colour::of(*pixel) == colour, "{pixel:?} at {at} s, and not {colour:?}");
@@ -89,7 +90,10 @@ async fn without_ffmpeg_a_caller_is_told_what_to_do() -> Result<()> {
     ground.until_seen(&session.id, Colour::Red).await?;
     let path = format!("/v1/sessions/{}/recordings/primary/fetch", session.id);
     let (status, answer) = ground.program.call(Method::GET, &path, None).await?;
-    ensure!(status == 501 && text(&answer["error"]["message"]).contains("apt-get install ffmpeg"), "{answer}");
+    ensure!(
+        status == 501 && text(&answer["error"]["message"]).contains("apt-get install ffmpeg"),
+        "{answer}"
+    );
     ground.program.stop().await
 }
 
@@ -100,7 +104,8 @@ async fn an_ffmpeg_that_does_not_end_is_ended() -> Result<()> {
     let marker = format!("{}", script.display());
     std::fs::write(&script, "#!/bin/sh\n[ \"$4\" = -encoders ] && exit 0\nwhile :; do sleep 1; done\n")?;
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    let ground = Ground::at(place, &format!("[recordings]\nvideo_seconds = 1\nffmpeg = \"{marker}\"")).await?;
+    let ground =
+        Ground::at(place, &format!("[recordings]\nvideo_seconds = 1\nffmpeg = \"{marker}\"")).await?;
     let session = ground.session(Build::Shell, Colour::Red).await?;
     ground.until_seen(&session.id, Colour::Red).await?;
     let path = format!("/v1/sessions/{}/recordings/primary/fetch", session.id);

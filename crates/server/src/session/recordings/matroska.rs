@@ -26,7 +26,8 @@ pub(super) fn head(width: u16, height: u16) -> Vec<u8> {
         number(0x4287, 4),
         number(0x4285, 2),
     ];
-    let info = [number(0x2A_D7B1, TIMESTAMP_SCALE), element(0x4D80, b"roadstead"), element(0x5741, b"roadstead")];
+    let info =
+        [number(0x2A_D7B1, TIMESTAMP_SCALE), element(0x4D80, b"roadstead"), element(0x5741, b"roadstead")];
     let size = [number(0xB0, width.into()), number(0xBA, height.into())].concat();
     let track = [
         number(0xD7, 1),

@@ -88,9 +88,9 @@ impl Control {
         let reached = state.wait_for(|state| *state == wanted || !state.is_live()).await.map(|state| *state);
         match reached {
             Ok(state) if state == wanted => Ok(()),
-            Ok(RecordingState::Stopped) => Err(Error::Conflict(
-                "The recording has been stopped; GET …/recordings tells why.".to_owned(),
-            )),
+            Ok(RecordingState::Stopped) => {
+                Err(Error::Conflict("The recording has been stopped; GET …/recordings tells why.".to_owned()))
+            }
             Ok(_) | Err(_) => Err(RECORDING_NOT_FOUND),
         }
     }
@@ -522,7 +522,9 @@ impl Taking {
 
     /// Has what is seen sent, whether or not it changes.
     fn look_again(&mut self) {
-        let Some(at) = self.followed().filter(|at| self.pages[*at].casting && !self.is_paused()) else { return };
+        let Some(at) = self.followed().filter(|at| self.pages[*at].casting && !self.is_paused()) else {
+            return;
+        };
         self.pages[at].casting = false;
         if let Some((session, _)) = &self.pages[at].session {
             let session = session.clone();

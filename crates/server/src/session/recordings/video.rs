@@ -15,7 +15,7 @@ use std::sync::Arc;
 use roadstead_api::{RecordingId, SessionId};
 use roadstead_browser::UserId;
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit, setpriority_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::Mutex;
@@ -35,8 +35,6 @@ const PIECE_BYTES: usize = 256 << 10;
 const MAX_MEMORY: u64 = 3 << 30;
 /// How large a video may be: it is made in memory.
 const MAX_VIDEO: u64 = 512 << 20;
-/// As little in the way of browsers as is possible.
-const NICE: i32 = 15;
 /// How long before its end a recording's last picture is given again, in milliseconds.
 const LAST_MS: u64 = 40;
 /// How long a recording's last picture is shown at least, in milliseconds.
@@ -97,7 +95,12 @@ impl Videos {
             return Err(RECORDING_NOT_FOUND);
         }
         let kept = Kept { dir: self.root.dir_of(session), root: self.root.clone(), recording, count };
-        if let Ok(video) = blocking({ let kept = kept.clone(); move || kept.open() }).await {
+        if let Ok(video) = blocking({
+            let kept = kept.clone();
+            move || kept.open()
+        })
+        .await
+        {
             return Ok(video);
         }
         let began = tokio::time::Instant::now();
@@ -111,7 +114,8 @@ impl Videos {
 
     fn executable(&self) -> Option<PathBuf> {
         let is_there = |path: &PathBuf| {
-            std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+            std::fs::metadata(path)
+                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
         };
         match &self.config.ffmpeg {
             Some(path) => Some(path.clone()).filter(is_there),
@@ -133,11 +137,12 @@ impl Videos {
         let made = memfd_create("roadstead-video", MemfdFlags::CLOEXEC).map_err(broken)?;
         let size = matroska::even_size(reel.moments());
         let mut command = command(executable, user.id());
-        command.args(arguments(encoder, size)).stdin(Stdio::piped()).stdout(made.try_clone().map_err(broken)?);
+        command
+            .args(arguments(encoder, size))
+            .stdin(Stdio::piped())
+            .stdout(made.try_clone().map_err(broken)?);
         let mut child = command.spawn().map_err(broken)?;
         let mut group = Group(child.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?)));
-        // It has nothing to read before this.
-        group.limit().map_err(broken)?;
         let stdin = child.stdin.take().ok_or_else(|| broken(io::Error::other("no pipe")))?;
         let (fed, status) = tokio::join!(feed(stdin, reel, size, duration_ms), child.wait());
         let status = status.map_err(broken)?;
@@ -154,10 +159,17 @@ impl Videos {
     }
 }
 
+/// Sets the limits as ffmpeg's own user, which needs no right that the server may lack, and becomes ffmpeg: memory in KiB, what is
+/// written in blocks of 512 bytes.
+const LIMITED: &str =
+    "ulimit -v \"$1\" && ulimit -f \"$2\" && ulimit -c 0 && shift 2 && exec nice -n 15 \"$@\"";
+
 /// ffmpeg, with nothing of ours but what it is given.
 fn command(executable: &Path, user: Option<UserId>) -> Command {
-    let mut command = Command::new(executable);
-    command.env_clear().current_dir("/").process_group(0).kill_on_drop(true);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", LIMITED, "ffmpeg", &(MAX_MEMORY >> 10).to_string(), &(MAX_VIDEO >> 9).to_string()]);
+    command.arg(executable).env_clear().env("PATH", "/usr/bin:/bin");
+    command.current_dir("/").process_group(0).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some(UserId { uid, gid }) = user {
         command.uid(uid).gid(gid);
@@ -226,16 +238,6 @@ impl Group {
     /// Notes that its only process was waited for: the number may be another's from now on.
     fn is_gone(&mut self) {
         self.0 = None;
-    }
-
-    fn limit(&self) -> io::Result<()> {
-        let to = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
-        let Some(pid) = self.0 else { return Ok(()) };
-        prlimit(Some(pid), Resource::As, to(MAX_MEMORY))?;
-        prlimit(Some(pid), Resource::Fsize, to(MAX_VIDEO))?;
-        prlimit(Some(pid), Resource::Core, to(0))?;
-        setpriority_process(Some(pid), NICE)?;
-        Ok(())
     }
 }
 
@@ -318,7 +320,9 @@ fn broken(error: impl Into<io::Error>) -> Error {
 fn failed(status: ExitStatus, bytes: u64) -> Error {
     warn!(exit.status = %status, bytes, "ffmpeg did not make a video");
     if bytes >= MAX_VIDEO {
-        return Error::TooLarge(format!("The video would have more than the {MAX_VIDEO} bytes that one may have."));
+        return Error::TooLarge(format!(
+            "The video would have more than the {MAX_VIDEO} bytes that one may have."
+        ));
     }
     broken(io::Error::other(format!("ffmpeg ended with {status}")))
 }

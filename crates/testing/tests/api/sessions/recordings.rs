@@ -6,6 +6,8 @@ use roadstead_testing::server::{TestServer, TestServerOptions};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::cdp::Socket;
+
 async fn server(config: &'static str) -> TestServer {
     TestServer::start_with(TestServerOptions { config, ..TestServerOptions::default() }).await
 }
@@ -25,7 +27,10 @@ fn on() -> Value {
 
 /// Has the fake browser show something else.
 async fn show(server: &TestServer, id: &str, url: &str) {
-    server.client().post(&format!("/v1/sessions/{id}/goto"), json!({"url": url})).await;
+    let pages = server.get(&format!("/v1/sessions/{id}/pages")).await.data();
+    let pages = pages.as_array().or_else(|| pages["items"].as_array()).unwrap();
+    let mut page = Socket::open(pages[0]["cdp_url"].as_str().unwrap()).await;
+    page.call(json!({"id": 1, "method": "Page.navigate", "params": {"url": url}})).await;
 }
 
 #[tokio::test]
@@ -195,7 +200,13 @@ async fn the_page_that_plays_it_loads_nothing_else_and_asks_a_browser_for_a_key(
     let path = format!("{path}/primary/replay");
     let page = server.get(&path).await;
     let policy = page.header("content-security-policy").unwrap();
-    for part in ["default-src 'none'", "script-src 'sha256-", "style-src 'sha256-", "connect-src 'self'", "frame-ancestors 'none'"] {
+    for part in [
+        "default-src 'none'",
+        "script-src 'sha256-",
+        "style-src 'sha256-",
+        "connect-src 'self'",
+        "frame-ancestors 'none'",
+    ] {
         assert!(policy.contains(part), "{part} is not in {policy}");
     }
     assert!(!policy.contains("unsafe") && !page.text.contains("http"), "it is self-contained");
