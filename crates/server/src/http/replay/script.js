@@ -60,7 +60,9 @@ async function show() {
     shown = number;
     document.body.dataset.shown = number;
   } catch (problem) {
-    tell(problem.message);
+    // Asking again and again would not help: whoever looks presses play again, or gives a key.
+    setPlaying(false);
+    fail(problem);
   }
 }
 

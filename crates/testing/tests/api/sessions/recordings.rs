@@ -28,8 +28,7 @@ fn on() -> Value {
 /// Has the fake browser show something else.
 async fn show(server: &TestServer, id: &str, url: &str) {
     let pages = server.get(&format!("/v1/sessions/{id}/pages")).await.data();
-    let pages = pages.as_array().or_else(|| pages["items"].as_array()).unwrap();
-    let mut page = Socket::open(pages[0]["cdp_url"].as_str().unwrap()).await;
+    let mut page = Socket::open(pages["items"][0]["cdp_url"].as_str().unwrap()).await;
     page.call(json!({"id": 1, "method": "Page.navigate", "params": {"url": url}})).await;
 }
 
