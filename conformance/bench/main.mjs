@@ -23,6 +23,7 @@ try {
   for (const build of BUILDS) rows.push(...(await starts(build)), ...(await lifecycles(build)));
   for (const build of BUILDS) rows.push(...(await checkpoints(build)));
   for (const build of BUILDS) rows.push(...(await protocol(build)));
+  for (const build of BUILDS) rows.push(...(await recordings(build)));
   console.log(table(['figure', 'build', 'ours', 'compared with', 'theirs', 'ratio'], rows));
   console.log(`medians of ${rounds} rounds; server process after the run: ${server.residentMiB()} MiB resident`);
 } finally {
@@ -90,6 +91,22 @@ async function checkpoints(build) {
   await server.end(session);
   const what = `checkpoint of a running session (${Math.round(median(added) / 1e3)} kB added)`;
   return [[what, build.name, ms(ours), 'end it and start again', ms(restart), ratio(ours, restart)]];
+}
+
+// What recording costs: processor time of the server and its browser, of a page that changes all the time and of one that does not,
+// against the same session unrecorded. In turn, five seconds each.
+async function recordings(build) {
+  const rows = [];
+  for (const [name, page] of [['a page that moves', '/moving'], ['a page that stands still', '/plain']]) {
+    const [recorded, plain] = [[], []];
+    for (let round = 0; round < Math.min(rounds, 5); round++) {
+      recorded.push(await server.processorShare(build, `${site.url}${page}`, true));
+      plain.push(await server.processorShare(build, `${site.url}${page}`, false));
+    }
+    const share = (list) => `${(100 * median(list)).toFixed(1)} % of a core`;
+    rows.push([`recorded: ${name}`, build.name, share(recorded), 'the same unrecorded', share(plain), ratio(recorded, plain)]);
+  }
+  return rows;
 }
 
 // Round trips and the throughput of 5 MB replies, through us and through a bare debugging port.

@@ -1,6 +1,6 @@
 // The server under measurement: the release binary, an empty data dir, its REST API, and Playwright over `cdp_url`.
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -68,6 +68,36 @@ export class Roadstead {
   // Saves a running session, and returns the receipt.
   checkpoint(session, profile) {
     return this.#request('POST', `/v1/profiles/${encodeURIComponent(profile)}/checkpoint`, { session_id: session.id });
+  }
+
+  // Returns how much of a core the server and its browser take while a page is shown for five seconds.
+  async processorShare(build, url, recorded) {
+    const session = await this.#request('POST', '/v1/sessions', {
+      session: { recording: { active: recorded } },
+      browser: { headless: { active: build.headless } },
+    });
+    await this.#request('POST', `/v1/sessions/${session.id}/goto`, { url });
+    await new Promise((settled) => setTimeout(settled, 1500));
+    const [began, before] = [performance.now(), this.#ticks()];
+    await new Promise((over) => setTimeout(over, 5000));
+    const share = ((this.#ticks() - before) * 10) / (performance.now() - began);
+    await this.end(session);
+    return share;
+  }
+
+  // Processor time of the server and all that it has started, in hundredths of a second.
+  #ticks() {
+    const all = new Map();
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      try {
+        const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+        all.set(Number(pid), { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) });
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    const isOurs = (pid) => pid === this.child.pid || (all.has(pid) && pid > 1 && isOurs(all.get(pid).parent));
+    return [...all].filter(([pid]) => isOurs(pid)).reduce((sum, [, { ticks }]) => sum + ticks, 0);
   }
 
   residentMiB() {

@@ -21,6 +21,17 @@ const FILL = (bytes) => `<!doctype html><title>fill</title><script type="module"
   document.title = 'filled';
 </script>`;
 
+// Sixty small changes a second, all over the screen.
+const MOVING = `<!doctype html><title>moving</title><style>
+  body { margin: 0; overflow: hidden } div { position: absolute; width: 40px; height: 40px; background: teal }
+</style><script type="module">
+  const boxes = Array.from({ length: 100 }, () => document.body.appendChild(document.createElement('div')));
+  (function step(now) {
+    boxes.forEach((box, i) => (box.style.transform = \`translate(\${(i * 97 + now / 10) % 1400}px, \${(i * 61) % 860}px)\`));
+    requestAnimationFrame(step);
+  })(0);
+</script>`;
+
 export async function startSite() {
   const server = createServer((request, response) => {
     const url = new URL(request.url, 'http://site');
@@ -30,6 +41,7 @@ export async function startSite() {
       response.setHeader('cache-control', 'max-age=86400');
       return response.end(randomBytes(bytes >> 1).toString('hex'));
     }
+    if (url.pathname === '/moving') return response.end(MOVING);
     response.end(url.pathname === '/fill' ? FILL(bytes) : '<!doctype html><title>plain</title><p>plain');
   });
   server.listen(0, '127.0.0.1');

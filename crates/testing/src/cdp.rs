@@ -86,6 +86,21 @@ impl Page {
         }
     }
 
+    /// Waits for the next event of the page with a name, and returns its parameters. Others that arrive meanwhile are skipped.
+    pub async fn event(&mut self, method: &str) -> Result<Value> {
+        let next = async {
+            loop {
+                let message = self.socket.next().await.context("the connection was closed")??;
+                let Message::Text(text) = message else { continue };
+                let mut message: Value = serde_json::from_str(&text)?;
+                if message["method"] == method {
+                    return Ok(message["params"].take());
+                }
+            }
+        };
+        timeout(PATIENCE, next).await.with_context(|| format!("{method}: it did not come in time"))?
+    }
+
     /// Evaluates a JavaScript expression in the page and returns its value, once it is settled if it is a promise.
     pub async fn evaluate(&mut self, expression: &str) -> Result<Value> {
         let params = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});

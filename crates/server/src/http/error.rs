@@ -39,6 +39,11 @@ impl Failure {
         self
     }
 
+    /// Tells whether it says that nobody knows who calls.
+    pub fn is_unauthenticated(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
     /// Says that repeating the request cannot help.
     pub fn final_answer(self) -> Self {
         self.with(SHOULD_RETRY, HeaderValue::from_static("false"))

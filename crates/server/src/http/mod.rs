@@ -181,13 +181,16 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(tools::take_screenshot))
         .routes(routes!(tools::print_page))
         .routes(routes!(tools::fetch_webpage));
-    for (path, refusal) in published::refusals(v1.get_openapi(), "/v1") {
+    let opened = opened_by_tokens();
+    let mut all = v1.get_openapi().clone();
+    all.merge(opened.get_openapi().clone());
+    for (path, refusal) in published::refusals(&all, "/v1") {
         v1 = v1.route(path, refusal);
     }
     v1 = v1
         .fallback(error::no_such_route)
         .layer(from_fn_with_state(app.clone(), auth::require_key))
-        .merge(opened_by_tokens());
+        .merge(opened);
     openapi::demand_key(v1.get_openapi_mut());
     v1
 }

@@ -1,5 +1,5 @@
-//! The page that plays a recording in any browser. It holds nothing of any session, so it is for everybody: what it plays it
-//! fetches with the token in its own address, or with a key that it asks for.
+//! The page that plays a recording in any browser. It holds nothing of any session: what it plays it fetches with the token in its
+//! own address, or with a key that it asks for.
 //!
 //! It loads nothing from anywhere else and runs nothing but its own script; its policy says so to the browser.
 

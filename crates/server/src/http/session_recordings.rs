@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, State};
-use axum::http::HeaderMap;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures_util::stream::{Stream, try_unfold};
 use roadstead_api::{
@@ -221,15 +221,44 @@ pub async fn fetch_frame(
 
 /// Watch a recording
 ///
-/// A page that plays it, in any browser, without ffmpeg. The page is for everybody and holds nothing of the session: what it plays it
-/// fetches with the token in its address, as long as the session runs, or with a key that it asks for.
+/// A page that plays it, in any browser, without ffmpeg. With the project's key, or with one of the session's tokens as long as it runs.
+/// A browser that comes with neither gets the page all the same, with the status 401: it asks for the key, and holds nothing of the
+/// session.
 #[utoipa::path(
     get, path = "/sessions/{session_id}/recordings/primary/replay", tag = TAG_RECORDINGS,
     params(("session_id" = String, Path, description = "The session's id."), TokenParams),
-    responses((status = 200, description = "The page.", content_type = "text/html", body = String))
+    responses(
+        (status = 200, description = "The page.", content_type = "text/html", body = String),
+        (status = 404, description = "There is no such session or recording, or it has expired.", body = ErrorResponse),
+    )
 )]
-pub async fn replay_recording() -> impl IntoResponse {
-    replay::page()
+pub async fn replay_recording(
+    State(app): State<App>,
+    address: ClientAddress,
+    headers: HeaderMap,
+    params: Result<Params<TokenParams>, Failure>,
+    path: Result<SessionPath, Failure>,
+) -> Result<Response, Failure> {
+    let session = path.as_ref().ok().map(|SessionPath(id)| *id);
+    let token = params.as_ref().ok().and_then(|Params(params)| params.token());
+    let project = match project(&app, address, &headers, (session, token)).await {
+        Err(refusal) if refusal.is_unauthenticated() && is_from_a_browser(&headers) => {
+            return Ok((StatusCode::UNAUTHORIZED, replay::page()).into_response());
+        }
+        found => found?,
+    };
+    params?;
+    let SessionPath(session) = path?;
+    app.sessions().recording(project, session).await?.ok_or(RECORDING_NOT_FOUND)?;
+    Ok(replay::page().into_response())
+}
+
+/// Tells whether somebody looks at the answer in a browser.
+fn is_from_a_browser(headers: &HeaderMap) -> bool {
+    headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// The session and the recording in a path; `None` is the only one that it has.

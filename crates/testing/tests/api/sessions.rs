@@ -7,6 +7,7 @@ mod end;
 mod files;
 mod later;
 mod list;
+mod recordings;
 mod show;
 mod tags;
 mod tokens;

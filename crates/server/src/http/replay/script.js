@@ -15,7 +15,7 @@ let shown = -1;
 const pictures = new Map();
 
 async function get(path) {
-  const query = token ? `?token=${encodeURIComponent(token)}` : '';
+  const query = token && !key ? `?token=${encodeURIComponent(token)}` : '';
   const headers = key ? { 'anchor-api-key': key } : {};
   const response = await fetch(path + query, { headers, credentials: 'omit', cache: 'no-store' });
   if (response.ok) return response;
@@ -60,7 +60,9 @@ async function show() {
     shown = number;
     document.body.dataset.shown = number;
   } catch (problem) {
-    tell(problem.message);
+    // Asking again and again would not help: whoever looks presses play again, or gives a key.
+    setPlaying(false);
+    fail(problem);
   }
 }
 

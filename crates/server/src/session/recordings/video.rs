@@ -15,7 +15,7 @@ use std::sync::Arc;
 use roadstead_api::{RecordingId, SessionId};
 use roadstead_browser::UserId;
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit, setpriority_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::Mutex;
@@ -35,8 +35,6 @@ const PIECE_BYTES: usize = 256 << 10;
 const MAX_MEMORY: u64 = 3 << 30;
 /// How large a video may be: it is made in memory.
 const MAX_VIDEO: u64 = 512 << 20;
-/// As little in the way of browsers as is possible.
-const NICE: i32 = 15;
 /// How long before its end a recording's last picture is given again, in milliseconds.
 const LAST_MS: u64 = 40;
 /// How long a recording's last picture is shown at least, in milliseconds.
@@ -145,8 +143,6 @@ impl Videos {
             .stdout(made.try_clone().map_err(broken)?);
         let mut child = command.spawn().map_err(broken)?;
         let mut group = Group(child.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?)));
-        // It has nothing to read before this.
-        group.limit().map_err(broken)?;
         let stdin = child.stdin.take().ok_or_else(|| broken(io::Error::other("no pipe")))?;
         let (fed, status) = tokio::join!(feed(stdin, reel, size, duration_ms), child.wait());
         let status = status.map_err(broken)?;
@@ -163,10 +159,17 @@ impl Videos {
     }
 }
 
+/// Sets the limits as ffmpeg's own user, which needs no right that the server may lack, and becomes ffmpeg: memory in KiB, what is
+/// written in blocks of 512 bytes.
+const LIMITED: &str =
+    "ulimit -v \"$1\" && ulimit -f \"$2\" && ulimit -c 0 && shift 2 && exec nice -n 15 \"$@\"";
+
 /// ffmpeg, with nothing of ours but what it is given.
 fn command(executable: &Path, user: Option<UserId>) -> Command {
-    let mut command = Command::new(executable);
-    command.env_clear().current_dir("/").process_group(0).kill_on_drop(true);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", LIMITED, "ffmpeg", &(MAX_MEMORY >> 10).to_string(), &(MAX_VIDEO >> 9).to_string()]);
+    command.arg(executable).env_clear().env("PATH", "/usr/bin:/bin");
+    command.current_dir("/").process_group(0).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some(UserId { uid, gid }) = user {
         command.uid(uid).gid(gid);
@@ -181,7 +184,7 @@ async fn encoder(mut ffmpeg: Command) -> Result<&'static [&'static str]> {
     let listed = String::from_utf8_lossy(&listed.stdout);
     let has = |name: &str| listed.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
     Ok(match () {
-        () if has("libx264") => &["-c:v", "libx264", "-preset", "veryfast", "-crf", "26"],
+        () if has("libx264") => &["-c:v", "libx264", "-preset", "veryfast", "-crf", "26", "-bf", "0"],
         () if has("libopenh264") => &["-c:v", "libopenh264", "-b:v", "1500k"],
         () => &["-c:v", "mpeg4", "-q:v", "5"],
     })
@@ -195,7 +198,7 @@ fn arguments(encoder: &[&str], (width, height): (u16, u16)) -> Vec<String> {
     let before = "-hide_banner -loglevel quiet -nostdin -threads 1 -protocol_whitelist pipe -f matroska -c:v mjpeg -i pipe:0 \
                   -map 0:v:0 -an -sn -dn -map_metadata -1";
     // The name is a file's, so that the header can be written when everything is known.
-    let after = "-threads 1 -enc_time_base 1:1000 -video_track_timescale 1000 -pix_fmt yuv420p -movflags +faststart \
+    let after = "-threads 1 -fps_mode vfr -enc_time_base 1:1000 -video_track_timescale 1000 -pix_fmt yuv420p -movflags +faststart \
                  -f mp4 -y /proc/self/fd/1";
     let words = before.split(' ').filter(|word| !word.is_empty()).chain(["-vf", &filter]);
     let words = words.chain(encoder.iter().copied()).chain(after.split(' ').filter(|word| !word.is_empty()));
@@ -236,23 +239,14 @@ impl Group {
     fn is_gone(&mut self) {
         self.0 = None;
     }
-
-    fn limit(&self) -> io::Result<()> {
-        let to = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
-        let Some(pid) = self.0 else { return Ok(()) };
-        prlimit(Some(pid), Resource::As, to(MAX_MEMORY))?;
-        prlimit(Some(pid), Resource::Fsize, to(MAX_VIDEO))?;
-        prlimit(Some(pid), Resource::Core, to(0))?;
-        setpriority_process(Some(pid), NICE)?;
-        Ok(())
-    }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(pid) = self.0 {
-            // It is gone when all went well.
-            drop(kill_process_group(pid, Signal::KILL));
+        if let Some(pid) = self.0
+            && let Err(problem) = kill_process_group(pid, Signal::KILL)
+        {
+            warn!(error = %problem, "ffmpeg could not be killed");
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cookies::Cookies;
 use crate::page;
+use crate::screencast;
 use crate::wire::Request;
 
 /// What the caller does after an answer.
@@ -40,6 +41,7 @@ struct Session {
     waits: bool,
     discovers: bool,
     page_events: bool,
+    casts: bool,
 }
 
 /// The whole browser.
@@ -223,6 +225,14 @@ impl FakeBrowser {
         if method == "Page.enable" {
             self.sessions.get_mut(session).expect("checked by answer").page_events = true;
         }
+        if let Some(casts) = screencast::order(method) {
+            self.sessions.get_mut(session).expect("checked by answer").casts = casts;
+            if casts {
+                self.emit(session, "Page.screencastVisibilityChanged", &json!({"visible": true}));
+                self.show(&id, session);
+            }
+            return Ok(json!({}));
+        }
         let loader = self.make_id();
         let page =
             self.pages.get_mut(&id).ok_or((-32000, "Inspected target navigated or closed".to_owned()))?;
@@ -235,9 +245,24 @@ impl FakeBrowser {
             }
         }
         if !events.is_empty() {
+            let watchers =
+                self.sessions.iter().filter(|(_, other)| other.page.as_ref() == Some(&id) && other.casts);
+            for watcher in watchers.map(|(watcher, _)| watcher.clone()).collect::<Vec<_>>() {
+                self.show(&id, &watcher);
+            }
             self.announce("Target.targetInfoChanged", &json!({"targetInfo": self.info(&id)}));
         }
         Ok(result)
+    }
+
+    /// Sends a picture of a page.
+    fn show(&mut self, page: &str, session: &str) {
+        let picture = screencast::picture(self.pages.get(page).map_or("", |page| &page.url));
+        self.emit(
+            session,
+            "Page.screencastFrame",
+            &json!({"data": picture, "sessionId": 1, "metadata": {"timestamp": 1.0}}),
+        );
     }
 
     fn create_page(&mut self, url: &str, context: &str) -> String {

@@ -14,6 +14,7 @@ mod browser;
 mod cookies;
 mod mode;
 mod page;
+mod screencast;
 mod singleton;
 mod wire;
 

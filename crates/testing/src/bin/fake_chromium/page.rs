@@ -36,6 +36,7 @@ pub fn answer(
         "Runtime.evaluate" => quiet(evaluate(page, params["expression"].as_str().unwrap_or_default())),
         "Page.enable"
         | "Page.bringToFront"
+        | "Page.screencastFrameAck"
         | "Page.setLifecycleEventsEnabled"
         | "Runtime.enable"
         | "Runtime.runIfWaitingForDebugger"
