@@ -9,6 +9,7 @@ pub mod event;
 pub mod exit;
 pub mod files;
 pub mod history;
+pub mod identity;
 pub mod ids;
 mod object;
 pub mod profile;
@@ -37,8 +38,14 @@ pub use event::{EventSignalRequest, EventWaitRequest};
 pub use exit::{Exit, ExitCheck};
 pub use files::{AgentFile, AgentFiles, DownloadItem, UploadForm, Uploaded};
 pub use history::{HistoryPoint, HistorySummary, SessionHistory};
+pub use identity::{
+    Application, ApplicationCreateRequest, ApplicationList, AuthFlow, AuthFlowCreateRequest, AuthFlowList,
+    AuthFlowUpdateRequest, AuthMethod, Credential, CredentialField, CustomField, Deleted, Identity,
+    IdentityCreateRequest, IdentityCredentials, IdentityDeleted, IdentityList, IdentityUpdateRequest,
+};
 pub use ids::{
-    ApiKeyId, BatchId, DownloadId, ProfileId, ProfileName, ProfileNameError, ProjectId, SessionId,
+    ApiKeyId, ApplicationId, AuthFlowId, BatchId, DownloadId, IdentityId, ProfileId, ProfileName,
+    ProfileNameError, ProjectId, SessionId,
 };
 pub use profile::{
     Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,

@@ -112,7 +112,12 @@ impl WebhookEventType {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub struct WebhookCreateRequest {
     /// Where events are posted to: https, and not on a private network unless the server allows it. No user name or password.
-    #[schema(format = "uri", min_length = 1, max_length = 2048, example = "https://app.example.com/anchor/webhooks")]
+    #[schema(
+        format = "uri",
+        min_length = 1,
+        max_length = 2048,
+        example = "https://app.example.com/anchor/webhooks"
+    )]
     pub url: String,
     /// What it is for; empty by default.
     #[schema(max_length = 256)]
@@ -262,7 +267,9 @@ mod tests {
         let id = WebhookId::random();
         assert_eq!(id.to_string().parse(), Ok(id));
         let upper = id.to_string().to_uppercase();
-        for wrong in ["", "wh_", "wh_1", &upper, &id.0.to_string(), &format!("wh_{}", id.0), &format!("{id}0")] {
+        for wrong in
+            ["", "wh_", "wh_1", &upper, &id.0.to_string(), &format!("wh_{}", id.0), &format!("{id}0")]
+        {
             assert_eq!(wrong.parse::<WebhookId>(), Err(InvalidWebhookId), "{wrong}");
         }
     }

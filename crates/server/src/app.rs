@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::events::Events;
 use crate::exits::Exits;
 use crate::http;
+use crate::identities::Identities;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::profile::Profiles;
@@ -158,6 +159,7 @@ struct Parts {
     batches: Batches,
     events: Events,
     exits: Exits,
+    identities: Identities,
     profiles: Profiles,
     webhooks: Webhooks,
     limits: Limits,
@@ -202,10 +204,17 @@ impl App {
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;
         sessions.keep_downloads_swept().await.context("failed to look through what is kept of downloads")?;
+        let webhooks = Webhooks::open(
+            db.clone(),
+            vault.clone(),
+            of_webhooks,
+            config.webhooks.clone(),
+            lifecycle.clone(),
+        );
         let webhooks =
-            Webhooks::open(db.clone(), vault.clone(), of_webhooks, config.webhooks.clone(), lifecycle.clone());
-        let webhooks = webhooks.await.context("failed to take up the events that an earlier server was posting")?;
+            webhooks.await.context("failed to take up the events that an earlier server was posting")?;
         lifecycle.tracker().spawn(webhooks.clone().run());
+        let identities = Identities::new(db.clone(), vault.clone());
         let events = Events::new(db.clone(), vault.clone(), lifecycle.clone());
         let batches =
             Batches::open(db.clone(), sessions.clone(), vault, lifecycle.clone(), http::read_session_request);
@@ -223,6 +232,7 @@ impl App {
             batches,
             events,
             exits,
+            identities,
             profiles,
             webhooks,
             lifecycle,
@@ -265,6 +275,11 @@ impl App {
     /// Returns what may be done with profiles.
     pub fn profiles(&self) -> &Profiles {
         &self.0.profiles
+    }
+
+    /// Returns who logs in where.
+    pub fn identities(&self) -> &Identities {
+        &self.0.identities
     }
 
     /// Returns who is told of what happens.

@@ -66,7 +66,9 @@ async fn a_server_that_is_killed_in_the_middle_of_a_delivery_makes_it_again() ->
     receiver.reply(&[], Reply::Status(204));
     let program = Program::start(&place.data(), &options).await?;
     let all = |events: &Value| {
-        events.as_array().is_some_and(|all| all.len() == 2 && all.iter().all(|one| one["status"] == "succeeded"))
+        events
+            .as_array()
+            .is_some_and(|all| all.len() == 2 && all.iter().all(|one| one["status"] == "succeeded"))
     };
     let events = log(&program, &webhook, all).await?;
     ensure!(events[1]["event_type"] == "session.completed" && events[1]["attempt"] == 1, "{events}");
@@ -75,15 +77,17 @@ async fn a_server_that_is_killed_in_the_middle_of_a_delivery_makes_it_again() ->
     ensure!(posted.len() == 3, "{posted:?}");
     let secret = webhook["secret"].as_str().context("a secret")?;
     ensure!(posted.iter().all(|posted| posted.signed_with(secret) == [0]), "the secret outlives the server");
-    let again: Vec<_> = posted.iter().filter(|posted| posted.json()["data"]["session_id"] == id(&ended)).collect();
+    let again: Vec<_> =
+        posted.iter().filter(|posted| posted.json()["data"]["session_id"] == id(&ended)).collect();
     ensure!(again.len() == 2 && again[0].body == again[1].body, "the same event, twice: {posted:?}");
-    let failed = posted.iter().find(|posted| posted.json()["data"]["session_id"] == id(&lost)).context("told")?;
+    let failed =
+        posted.iter().find(|posted| posted.json()["data"]["session_id"] == id(&lost)).context("told")?;
     ensure!(failed.json()["data"]["reason"] == "node_lost", "{failed:?}");
     program.stop().await
 }
 
 #[tokio::test]
-async fn what_waits_for_its_next_attempt_survives_and_a_stop_waits_for_no_receiver() -> Result<()> {
+async fn what_waits_for_its_next_attempt_survives_and_a_permission_taken_back_is_obeyed() -> Result<()> {
     let (place, mut options) = ground("allow_private = true\nretry_base_ms = 3_600_000")?;
     let receiver = Receiver::start().await?;
     receiver.reply(&[], Reply::Status(500));
@@ -105,7 +109,8 @@ async fn what_waits_for_its_next_attempt_survives_and_a_stop_waits_for_no_receiv
     program.call(Method::PATCH, &format!("/v1/webhooks/{id}"), Some(encrypted)).await?;
     program.stop().await?;
     // An operator who takes the permission back is obeyed at the next attempt.
-    options.config = options.config.replace("allow_private = true\nretry_base_ms = 3_600_000", "retry_base_ms = 1");
+    options.config =
+        options.config.replace("allow_private = true\nretry_base_ms = 3_600_000", "retry_base_ms = 1");
     let program = Program::start(&place.data(), &options).await?;
     let path = format!("/v1/webhooks/{id}/test");
     let before = receiver.posted().len();

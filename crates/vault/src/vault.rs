@@ -205,14 +205,19 @@ impl Vault {
     }
 
     /// Opens what [`Vault::seal_lasting`] made for `purpose`. [`VaultError::Sealed`] where it does not open.
-    pub async fn unseal_lasting(&self, purpose: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub async fn unseal_lasting(
+        &self,
+        purpose: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         sealed::unseal(self.lasting_key().await?, purpose, sealed)
     }
 
     /// The key of what is kept elsewhere. It is an object like the key of a repository, so whatever is done to these is done to it.
     async fn lasting_key(&self) -> Result<&RootKey, VaultError> {
         let make = async || {
-            let key = self.run(&RepositoryId::OF_SECRETS, Share::Making, |access, _| access.key_or_new()).await?;
+            let key =
+                self.run(&RepositoryId::OF_SECRETS, Share::Making, |access, _| access.key_or_new()).await?;
             let bytes = <[u8; 32]>::try_from(key.encrypt.as_slice());
             bytes.map(RootKey::from_bytes).map_err(|_| VaultError::Sealed)
         };

@@ -263,7 +263,9 @@ async fn the_servers_own_connections_go_where_the_policy_lets_them_and_names_are
     // The name means another address now.
     let refused = egress.connect(&at("hook.test"), false).await.err().unwrap();
     assert!(matches!(refused, ConnectError::Refused(_)), "{refused}");
-    for literal in ["127.0.0.1", "0x7f.1", "[::ffff:127.0.0.1]", "10.1.2.3", "169.254.169.254", "224.0.0.1", "localhost"] {
+    for literal in
+        ["127.0.0.1", "0x7f.1", "[::ffff:127.0.0.1]", "10.1.2.3", "169.254.169.254", "224.0.0.1", "localhost"]
+    {
         let refused = egress.connect(&at(literal), false).await.err().unwrap();
         assert!(matches!(refused, ConnectError::Refused(_)), "{literal}: {refused}");
         assert!(egress.check_destination(&at(literal)).is_err(), "{literal}");
@@ -271,6 +273,7 @@ async fn the_servers_own_connections_go_where_the_policy_lets_them_and_names_are
     assert_eq!(network.connections().len(), 1, "nothing else was connected to");
     // Nothing lifts the refusal of the server's own listeners, whichever policy it came with.
     egress.refuse_always(site.local_addr().unwrap());
-    let other = egress.with_policy(Policy { allow: vec!["127.0.0.0/8".parse().unwrap()], ..Policy::default() });
+    let other =
+        egress.with_policy(Policy { allow: vec!["127.0.0.0/8".parse().unwrap()], ..Policy::default() });
     assert!(matches!(other.connect(&at("127.0.0.2"), false).await.err(), Some(ConnectError::Refused(_))));
 }

@@ -72,9 +72,10 @@ impl WebhooksConfig {
 
     /// Says where events may go. What browsers are denied in any case is denied here too; what they are allowed is theirs alone.
     pub fn policy(&self, browsers: &Policy) -> Policy {
-        let ranges = PRIVATE.iter().filter(|_| self.allow_private).map(|range| {
-            range.parse::<IpNet>().expect("a range")
-        });
+        let ranges = PRIVATE
+            .iter()
+            .filter(|_| self.allow_private)
+            .map(|range| range.parse::<IpNet>().expect("a range"));
         let metadata = METADATA.iter().map(|address| address.parse::<Deny>().expect("an address"));
         Policy {
             allow: ranges.collect(),
@@ -95,10 +96,30 @@ mod tests {
             let config = WebhooksConfig { allow_private, ..WebhooksConfig::default() };
             config.policy(&browsers).check_address(address.parse().unwrap()).is_ok()
         };
-        for private in ["127.0.0.1", "10.1.2.3", "172.31.0.1", "192.168.0.1", "169.254.1.1", "100.64.0.1", "::1", "fd00::1", "fe80::1"] {
+        for private in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.31.0.1",
+            "192.168.0.1",
+            "169.254.1.1",
+            "100.64.0.1",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+        ] {
             assert!(!passes(false, private) && passes(true, private), "{private}");
         }
-        for never in ["169.254.169.254", "169.254.170.2", "fd00:ec2::254", "::ffff:169.254.169.254", "224.0.0.1", "255.255.255.255", "0.0.0.0", "203.0.113.9", "ff02::1"] {
+        for never in [
+            "169.254.169.254",
+            "169.254.170.2",
+            "fd00:ec2::254",
+            "::ffff:169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "0.0.0.0",
+            "203.0.113.9",
+            "ff02::1",
+        ] {
             assert!(!passes(false, never) && !passes(true, never), "{never}");
         }
         assert!(passes(false, "93.184.215.14") && passes(false, "2606:2800:21f::1"));

@@ -11,6 +11,7 @@ mod batches;
 mod downloads;
 mod exits;
 mod history;
+mod identities;
 mod keys;
 mod outbox;
 mod profiles;

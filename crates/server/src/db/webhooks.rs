@@ -45,13 +45,12 @@ impl Db {
     /// Makes a webhook. [`Error::Conflict`] where the project has as many as it may.
     pub async fn create_webhook(&self, caller: &Caller, new: NewWebhook) -> Result<WebhookRecord> {
         let mut tx = self.write().await?;
-        let have = sqlx::query(
-            "SELECT count(*) AS count FROM webhooks WHERE project_id = ? AND deleted_at IS NULL",
-        )
-        .bind(caller.project.to_string())
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(fault)?;
+        let have =
+            sqlx::query("SELECT count(*) AS count FROM webhooks WHERE project_id = ? AND deleted_at IS NULL")
+                .bind(caller.project.to_string())
+                .fetch_one(&mut *tx)
+                .await
+                .map_err(fault)?;
         if row::count(&have, "count")? >= MOST {
             return Err(Error::Conflict(format!(
                 "The project has {MOST} webhooks, which is as many as it may. Delete one first, or add events to one."
@@ -183,14 +182,13 @@ impl Db {
 }
 
 async fn find(tx: &mut SqliteConnection, project: ProjectId, id: WebhookId) -> Result<WebhookRecord> {
-    let found =
-        sqlx::query("SELECT * FROM webhooks WHERE id = ? AND project_id = ? AND deleted_at IS NULL")
-            .bind(id.to_string())
-            .bind(project.to_string())
-            .fetch_optional(tx)
-            .await
-            .map_err(fault)?
-            .ok_or(WEBHOOK_NOT_FOUND)?;
+    let found = sqlx::query("SELECT * FROM webhooks WHERE id = ? AND project_id = ? AND deleted_at IS NULL")
+        .bind(id.to_string())
+        .bind(project.to_string())
+        .fetch_optional(tx)
+        .await
+        .map_err(fault)?
+        .ok_or(WEBHOOK_NOT_FOUND)?;
     read(&found)
 }
 

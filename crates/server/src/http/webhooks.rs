@@ -239,9 +239,8 @@ fn query(params: &DeliveryParams) -> Result<DeliveryQuery> {
         return Err(Error::invalid("limit", format!("must be at most {MOST_LIMIT}")));
     }
     let offset = given(&params.offset).map(|text| text.parse::<i32>().ok().filter(|offset| *offset >= 0));
-    let offset = offset.map(|offset| {
-        offset.ok_or_else(|| Error::invalid("offset", "must be a whole number from 0"))
-    });
+    let offset =
+        offset.map(|offset| offset.ok_or_else(|| Error::invalid("offset", "must be a whole number from 0")));
     let status = given(&params.status).map(|word| {
         let unknown = || Error::invalid("status", "must be pending, in_flight, succeeded, failed or dead");
         DeliveryStatus::parse(&word).ok_or_else(unknown)
@@ -281,9 +280,10 @@ fn read_event(field: &str, word: &str) -> Result<WebhookEventType> {
 
 fn read_description(text: Option<String>) -> Result<Option<String>> {
     match text {
-        Some(text) if text.chars().count() > MAX_DESCRIPTION_CHARS => {
-            Err(Error::invalid("description", format!("must have at most {MAX_DESCRIPTION_CHARS} characters")))
-        }
+        Some(text) if text.chars().count() > MAX_DESCRIPTION_CHARS => Err(Error::invalid(
+            "description",
+            format!("must have at most {MAX_DESCRIPTION_CHARS} characters"),
+        )),
         text => Ok(text),
     }
 }

@@ -24,7 +24,9 @@ use roadstead_vault::Vault;
 use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
-pub use self::record::{Attempted, Changes, DeliveryQuery, DeliveryRecord, DeliveryStatus, Due, WebhookRecord};
+pub use self::record::{
+    Attempted, Changes, DeliveryQuery, DeliveryRecord, DeliveryStatus, Due, WebhookRecord,
+};
 
 use self::target::Target;
 use crate::caller::Caller;

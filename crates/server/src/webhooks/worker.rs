@@ -84,7 +84,8 @@ impl Webhooks {
 
     async fn attempt(&self, due: &Due) -> std::result::Result<u16, String> {
         // What is accepted was fit when it came; the configuration may have changed since.
-        let target = Target::read(&due.url, self.0.config.allow_private).map_err(|error| error.to_string())?;
+        let target =
+            Target::read(&due.url, self.0.config.allow_private).map_err(|error| error.to_string())?;
         let mut secrets = Vec::with_capacity(due.secrets.len());
         for sealed in &due.secrets {
             let opened = self.0.vault.unseal_lasting(&purpose(due.webhook), sealed).await;
@@ -126,13 +127,14 @@ fn plan_next(
         Err(why) => (None, why),
     };
     // Too slow, too early and too many are said to pass.
-    let is_final = response_status.is_some_and(|status| {
-        (400..=499).contains(&status) && !matches!(status, 408 | 425 | 429)
-    });
-    let status = match is_final {
-        true => DeliveryStatus::Failed,
-        false if attempt >= MOST_ATTEMPTS => DeliveryStatus::Dead,
-        false => DeliveryStatus::Pending,
+    let is_final = response_status
+        .is_some_and(|status| (400..=499).contains(&status) && !matches!(status, 408 | 425 | 429));
+    let status = if is_final {
+        DeliveryStatus::Failed
+    } else if attempt >= MOST_ATTEMPTS {
+        DeliveryStatus::Dead
+    } else {
+        DeliveryStatus::Pending
     };
     let next = (status == DeliveryStatus::Pending).then(|| now + pause(attempt, base_ms));
     Attempted { status, response_status, error: Some(error), next }
@@ -161,7 +163,14 @@ mod tests {
         let pending = |seconds| (DeliveryStatus::Pending, Some(seconds));
         assert_eq!(
             waits,
-            [pending(30), pending(120), pending(480), pending(1_920), pending(7_680), (DeliveryStatus::Dead, None)]
+            [
+                pending(30),
+                pending(120),
+                pending(480),
+                pending(1_920),
+                pending(7_680),
+                (DeliveryStatus::Dead, None)
+            ]
         );
     }
 

@@ -12,6 +12,8 @@ mod envelopes;
 mod events;
 mod exits;
 mod history;
+mod identities;
+mod legacy;
 mod limits;
 mod openapi;
 mod profiles;

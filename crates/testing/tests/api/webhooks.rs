@@ -90,7 +90,8 @@ async fn a_webhook_is_made_shown_changed_and_deleted() {
         );
         assert_eq!(changed["secret"], Value::Null);
     }
-    let changes = json!({"url": "https://other.example.com", "subscribed_events": ["batch.failed"], "description": ""});
+    let changes =
+        json!({"url": "https://other.example.com", "subscribed_events": ["batch.failed"], "description": ""});
     let changed = client.patch(&path(&made), changes).await.json();
     assert_eq!(changed["url"], "https://other.example.com");
     assert_eq!(changed["subscribed_events"], json!(["batch.failed"]));
@@ -107,7 +108,8 @@ async fn a_webhook_is_made_shown_changed_and_deleted() {
     assert_eq!(client.get(&format!("{}/events", path(&made))).await.status.as_u16(), 200);
 
     let told = client.get("/v1/audit?limit=100").await.data();
-    let actions: Vec<_> = told["items"].as_array().unwrap().iter().rev().map(|item| item["action"].as_str().unwrap()).collect();
+    let actions: Vec<_> =
+        told["items"].as_array().unwrap().iter().rev().map(|item| item["action"].as_str().unwrap()).collect();
     assert_eq!(
         actions[1..],
         ["webhook.create", "webhook.update", "webhook.update", "webhook.update", "webhook.delete"]
@@ -136,7 +138,15 @@ async fn what_is_malformed_is_named() {
         let (status, message) = client.post("/v1/webhooks", body).await.failure();
         assert!(status == 400 && message.starts_with(field), "{field} {value}: {status} {message}");
     }
-    for (query, field) in [("limit=0", "limit"), ("limit=101", "limit"), ("offset=-1", "offset"), ("status=x", "status"), ("event_type=x", "event_type"), ("since=x", "since"), ("until=x", "until")] {
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("offset=-1", "offset"),
+        ("status=x", "status"),
+        ("event_type=x", "event_type"),
+        ("since=x", "since"),
+        ("until=x", "until"),
+    ] {
         let made = make(client, "https://app.example.com", &["session.failed"]).await;
         let (status, message) = client.get(&format!("{}/events?{query}", path(&made))).await.failure();
         assert!(status == 400 && message.starts_with(field), "{query}: {status} {message}");
@@ -202,7 +212,8 @@ async fn a_project_has_five_at_most_and_no_other_sees_them() {
     assert_eq!(other.get("/v1/webhooks").await.json(), json!({"webhooks": []}));
     make(&other, "https://6.example.com", &["session.failed"]).await;
     let path = path(&made[0]);
-    let (events, test, rotate) = (format!("{path}/events"), format!("{path}/test"), format!("{path}/rotate-secret"));
+    let (events, test, rotate) =
+        (format!("{path}/events"), format!("{path}/test"), format!("{path}/rotate-secret"));
     for answer in [
         other.get(&path).await,
         other.patch(&path, json!({"enabled": false})).await,
@@ -226,7 +237,8 @@ async fn the_end_of_a_session_is_told_signed_and_logged() {
     let (server, receiver) = (server().await, Receiver::start().await.unwrap());
     let client = server.client();
     let webhook = make(client, &receiver.url("/hooks?a=b"), &["session.completed"]).await;
-    let not_wanted = make(client, &receiver.url("/other"), &["session.failed", "session.recording.ready"]).await;
+    let not_wanted =
+        make(client, &receiver.url("/other"), &["session.failed", "session.recording.ready"]).await;
     let disabled = make(client, &receiver.url("/disabled"), &["session.completed"]).await;
     client.patch(&path(&disabled), json!({"enabled": false})).await.json();
     let body = json!({"browser": {"profile": {"name": "p", "persist": true}}});
@@ -254,7 +266,10 @@ async fn the_end_of_a_session_is_told_signed_and_logged() {
     assert_eq!((&event["type"], &event["project_id"]), (&json!("session.completed"), &webhook["project_id"]));
     assert!(event["text"].as_str().unwrap().contains(id), "{event}");
     let data = &event["data"];
-    assert_eq!((&data["session_id"], &data["status"], &data["reason"]), (&json!(id), &json!("completed"), &json!("requested")));
+    assert_eq!(
+        (&data["session_id"], &data["status"], &data["reason"]),
+        (&json!(id), &json!("completed"), &json!("requested"))
+    );
     assert_eq!(data["saved_profiles"], json!([{"name": "p", "revision": 1}]));
     assert_eq!((&delivery["attempt"], &delivery["response_status"]), (&json!(1), &json!(200)));
     assert_eq!(delivery["error_message"], Value::Null);
@@ -273,7 +288,10 @@ async fn a_session_that_fails_is_told_as_one() {
     let webhook = make(client, &receiver.url("/"), &["session.failed", "batch.failed"]).await;
     client.post("/v1/sessions", json!({})).await.failure();
     let posted = receiver.wait_for(1).await;
-    assert_eq!((&posted[0].json()["type"], &posted[0].json()["data"]["status"]), (&json!("session.failed"), &json!("failed")));
+    assert_eq!(
+        (&posted[0].json()["type"], &posted[0].json()["data"]["status"]),
+        (&json!("session.failed"), &json!("failed"))
+    );
     newest(client, &webhook, "succeeded").await;
     client.post("/v1/batch-sessions", json!({"count": 1})).await.data();
     let posted = receiver.wait_for(3).await;
@@ -290,7 +308,10 @@ async fn a_batch_is_told_once_when_all_of_it_is_settled() {
     client.post("/v1/sessions/async", json!({})).await.data();
     let told = receiver.wait_for(1).await[0].json();
     assert_eq!(told["data"]["batch_id"], batch["batch_id"]);
-    assert_eq!((&told["data"]["total_requests"], &told["data"]["completed_requests"]), (&json!(3), &json!(3)));
+    assert_eq!(
+        (&told["data"]["total_requests"], &told["data"]["completed_requests"]),
+        (&json!(3), &json!(3))
+    );
     // The single session is no batch to anybody.
     client.wait_for("/v1/sessions?status=running", |sessions| sessions["total"] == 4).await;
     let log = client.get(&format!("{}/events", path(&webhook))).await.json();
@@ -366,7 +387,10 @@ async fn for_a_day_the_old_secret_signs_too() {
     let third = client.post(&rotate, json!({})).await.json();
     test_event(client, &first).await;
     let posted = receiver.wait_for(2).await;
-    assert_eq!((posted[1].signed_with(&secret(&third)), posted[1].signed_with(&secret(&second))), (vec![0], vec![1]));
+    assert_eq!(
+        (posted[1].signed_with(&secret(&third)), posted[1].signed_with(&secret(&second))),
+        (vec![0], vec![1])
+    );
     assert!(posted[1].signed_with(&secret(&first)).is_empty());
 
     for file in std::fs::read_dir(server.data_dir()).unwrap() {

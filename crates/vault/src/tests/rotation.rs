@@ -101,8 +101,7 @@ fn walk(root: &std::path::Path) -> Vec<(PathBuf, Vec<u8>)> {
 async fn what_was_sealed_to_last_opens_after_a_rotation_and_nothing_else_does() {
     let place = Place::new();
     let open = place.open().unwrap();
-    let (lasting, passing) =
-        (open.seal_lasting("a", b"hunter2").await.unwrap(), open.seal("a", b"hunter2"));
+    let (lasting, passing) = (open.seal_lasting("a", b"hunter2").await.unwrap(), open.seal("a", b"hunter2"));
     assert!(open.list_repositories().await.unwrap().is_empty());
     drop(open);
     place.rotate(None).unwrap();
