@@ -1,25 +1,53 @@
-"""PyPI anchorbrowser: webhooks, as their receiver sees them."""
+"""PyPI anchorbrowser: webhooks, with a receiver that checks signatures as the published documentation says."""
 
 import hashlib
 import hmac
-import http.server
 import json
 import threading
 import unittest
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import anchorbrowser
-from support.server import GENERATION, HEADLESS, Suite, until
+from support.server import GENERATION, HEADLESS, Suite, message, until
 
 
-class Receiver(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.received.append((self.headers["anchor-signature"], body))
-        self.send_response(204)
-        self.end_headers()
+class Receiver:
+    """Takes what is posted to it, and keeps each request's headers and body."""
 
-    def log_message(self, *_):
-        """Says nothing."""
+    def __init__(self):
+        self.posted = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.posted.append((self.headers, body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hooks"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def signatures(headers):
+    """Returns the moment of a delivery, and its signatures."""
+    parts = [part.split("=", 1) for part in headers["Anchor-Signature"].split(",")]
+    return dict(parts)["t"], [value for name, value in parts if name == "v1"]
+
+
+def expected(secret, seconds, body):
+    return hmac.new(secret.encode(), f"v0:{seconds}:".encode() + body, hashlib.sha256).hexdigest()
 
 
 @unittest.skipIf(GENERATION < 1, "the older SDK has no webhooks")
@@ -27,56 +55,50 @@ class Webhooks(Suite):
     def setUp(self):
         super().setUp()
         self.webhooks = self.sdk.client.webhooks
-        self.receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-        self.receiver.received = []
-        self.addCleanup(self.receiver.server_close)
-        threading.Thread(target=self.receiver.serve_forever).start()
-        self.addCleanup(self.receiver.shutdown)
-        self.url = f"http://127.0.0.1:{self.receiver.server_port}/hook"
+        self.receiver = self.enterContext(Receiver())
 
-    def received(self, count):
-        """Waits for so many deliveries, and returns the event of each with the signatures it came with."""
-        until(lambda: self.receiver.received, lambda received: len(received) >= count)
-        return [(json.loads(body), signature, body) for signature, body in self.receiver.received]
+    def create(self, *events):
+        made = self.webhooks.create_webhook(url=self.receiver.url, subscribed_events=list(events), description="mine")
+        self.addCleanup(self.webhooks.delete_webhook, made.id)
+        return made
 
-    def assert_signed(self, signature, body, secret):
-        parts = [part.split("=", 1) for part in signature.split(",")]
-        moment = next(value for name, value in parts if name == "t")
-        digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
-        self.assertIn(digest, [value for name, value in parts if name == "v1"])
-
-    def test_a_webhook_from_its_first_event_to_its_end(self):
-        made = self.webhooks.create_webhook(url=self.url, subscribed_events=["session.completed"], description="harbour")
-        self.addCleanup(self.delete, made.id)
+    def test_the_end_of_a_session_is_posted_and_signed(self):
+        made = self.create("session.completed")
         with self.sdk.session(browser=HEADLESS) as session_id:
             pass
-        ((event, signature, body),) = self.received(1)
-        self.assertEqual(event["type"], "session.completed")
-        self.assertIn(session_id, json.dumps(event["data"]))
-        self.assert_signed(signature, body, made.secret)
+        [(headers, body)] = until(lambda: list(self.receiver.posted), lambda posted: posted)
+        seconds, found = signatures(headers)
+        self.assertEqual(found, [expected(made.secret, seconds, body)])
+        self.assertEqual(seconds, headers["Anchor-Timestamp"])
+        event = json.loads(body)
+        self.assertEqual(list(event), ["id", "type", "created", "project_id", "text", "data"])
+        self.assertEqual((event["type"], event["data"]["session_id"]), ("session.completed", session_id))
+        self.assertEqual(event["project_id"], str(made.project_id))
+        read = lambda: self.webhooks.list_webhook_events(made.id, status="succeeded").events
+        [delivery] = until(read, lambda events: events)
+        self.assertEqual((delivery.external_event_id, delivery.response_status), (event["id"], 204))
+        self.assertEqual(delivery.id, headers["Anchor-Delivery-Id"])
 
-        rotated = self.webhooks.rotate_webhook_secret(made.id)
-        self.assertNotEqual(rotated.secret, made.secret)
-        self.webhooks.send_webhook_test_event(made.id, event_type="session.completed")
-        _, (event, signature, body) = self.received(2)
-        for secret in made.secret, rotated.secret:
-            self.assert_signed(signature, body, secret)
-
-        log = until(
-            lambda: self.webhooks.list_webhook_events(made.id, status="succeeded").model_dump(mode="json")["events"],
-            lambda events: len(events) == 2,
-        )
-        self.assertEqual({told["event_type"] for told in log}, {"session.completed"})
-        updated = self.webhooks.update_webhook(made.id, enabled=False)
-        self.assertFalse(updated.enabled)
-        self.assertEqual(self.webhooks.get_webhook(made.id).description, "harbour")
+    def test_a_webhook_is_changed_and_its_secret_rotated(self):
+        made = self.create("session.failed")
+        changed = self.webhooks.update_webhook(made.id, enabled=False, description="")
+        self.assertEqual((changed.enabled, changed.description, str(changed.url)), (False, "", self.receiver.url))
+        self.assertFalse(hasattr(self.webhooks.get_webhook(made.id), "secret"))
         self.assertIn(made.id, [webhook.id for webhook in self.webhooks.list_webhooks().webhooks])
-        self.delete(made.id)
+        rotated = self.webhooks.rotate_webhook_secret(made.id)
+        sent = self.webhooks.send_webhook_test_event(made.id, event_type="batch.failed")
+        [(headers, body)] = until(lambda: list(self.receiver.posted), lambda posted: posted)
+        seconds, found = signatures(headers)
+        self.assertEqual(found, [expected(secret, seconds, body) for secret in (rotated.secret, made.secret)])
+        self.assertEqual(json.loads(body)["id"], sent.external_event_id)
+
+    def test_a_deleted_webhook_is_gone_and_the_sixth_is_refused(self):
+        made = self.webhooks.create_webhook(url=self.receiver.url, subscribed_events=["task.failed"])
+        self.assertTrue(self.webhooks.delete_webhook(made.id).ok)
         with self.assertRaises(anchorbrowser.NotFoundError):
             self.webhooks.get_webhook(made.id)
-
-    def delete(self, webhook_id):
-        try:
-            self.webhooks.delete_webhook(webhook_id)
-        except anchorbrowser.NotFoundError:
-            pass
+        for _ in range(5):
+            self.create("task.failed")
+        with self.assertRaises(anchorbrowser.ConflictError) as refused:
+            self.create("task.failed")
+        self.assertIn("5 webhooks", message(refused.exception))

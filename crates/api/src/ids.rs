@@ -77,6 +77,18 @@ uuid_id! {
     ApiKeyId
 }
 uuid_id! {
+    /// Names one application that identities are in.
+    ApplicationId
+}
+uuid_id! {
+    /// Names one way to log in to an application.
+    AuthFlowId
+}
+uuid_id! {
+    /// Names one identity.
+    IdentityId
+}
+uuid_id! {
     /// Names one profile for ever, also its repository in the vault; a deleted profile's name may come back, its id never.
     ProfileId
 }

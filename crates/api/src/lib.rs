@@ -10,6 +10,7 @@ pub mod exit;
 pub mod extension;
 pub mod files;
 pub mod history;
+pub mod identity;
 pub mod ids;
 mod object;
 pub mod profile;
@@ -40,9 +41,14 @@ pub use exit::{Exit, ExitCheck};
 pub use extension::{Certificate, CertificateForm, Extension, ExtensionForm};
 pub use files::{AgentFile, AgentFiles, DownloadItem, UploadForm, Uploaded};
 pub use history::{HistoryPoint, HistorySummary, SessionHistory};
+pub use identity::{
+    Application, ApplicationCreateRequest, ApplicationList, AuthFlow, AuthFlowCreateRequest, AuthFlowList,
+    AuthFlowUpdateRequest, AuthMethod, Credential, CredentialField, CustomField, Deleted, Identity,
+    IdentityCreateRequest, IdentityCredentials, IdentityDeleted, IdentityList, IdentityUpdateRequest,
+};
 pub use ids::{
-    ApiKeyId, BatchId, CertificateId, DownloadId, ExtensionId, ProfileId, ProfileName, ProfileNameError,
-    ProjectId, RecordingId, SessionId,
+    ApiKeyId, ApplicationId, AuthFlowId, BatchId, CertificateId, DownloadId, ExtensionId, IdentityId, ProfileId,
+    ProfileName, ProfileNameError, ProjectId, RecordingId, SessionId,
 };
 pub use profile::{
     Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,

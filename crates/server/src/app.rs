@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::events::Events;
 use crate::exits::Exits;
 use crate::http;
+use crate::identities::Identities;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::profile::Profiles;
@@ -160,6 +161,7 @@ struct Parts {
     batches: Batches,
     events: Events,
     exits: Exits,
+    identities: Identities,
     profiles: Profiles,
     webhooks: Webhooks,
     limits: Limits,
@@ -224,6 +226,7 @@ impl App {
             .await
             .context("failed to look through what is kept of recordings")?;
         sessions.clear_extensions().await.context("failed to look through the extensions")?;
+        let identities = Identities::new(db.clone(), vault.clone());
         let events = Events::new(db.clone(), vault.clone(), lifecycle.clone());
         let batches =
             Batches::open(db.clone(), sessions.clone(), vault, lifecycle.clone(), http::read_session_request);
@@ -241,6 +244,7 @@ impl App {
             batches,
             events,
             exits,
+            identities,
             profiles,
             webhooks,
             lifecycle,
@@ -283,6 +287,11 @@ impl App {
     /// Returns what may be done with profiles.
     pub fn profiles(&self) -> &Profiles {
         &self.0.profiles
+    }
+
+    /// Returns who logs in where.
+    pub fn identities(&self) -> &Identities {
+        &self.0.identities
     }
 
     /// Returns who is told of what happens.

@@ -124,6 +124,24 @@ words! {
         RevisionUnpin = "revision.unpin",
         /// A revision was deleted.
         RevisionDelete = "revision.delete",
+        /// An application that identities are in was made.
+        ApplicationCreate = "application.create",
+        /// An application was deleted, with its identities; the detail counts them.
+        ApplicationDelete = "application.delete",
+        /// A way to log in to an application was made.
+        AuthFlowCreate = "auth_flow.create",
+        /// A way to log in to an application was changed.
+        AuthFlowUpdate = "auth_flow.update",
+        /// A way to log in to an application was deleted.
+        AuthFlowDelete = "auth_flow.delete",
+        /// An identity was made.
+        IdentityCreate = "identity.create",
+        /// An identity was changed; the detail says what of it.
+        IdentityUpdate = "identity.update",
+        /// An identity was deleted, with its credentials.
+        IdentityDelete = "identity.delete",
+        /// An identity's credentials were asked for, and are given.
+        IdentityRead = "identity.read_credentials",
         /// A webhook was made.
         WebhookCreate = "webhook.create",
         /// A webhook was changed.

@@ -99,6 +99,12 @@ pub const EXIT_NOT_FOUND: Error = Error::NotFound("Exit not found.");
 pub const BATCH_NOT_FOUND: Error = Error::NotFound("Batch not found.");
 /// `Async request not found.`, as the API words it.
 pub const ASYNC_REQUEST_NOT_FOUND: Error = Error::NotFound("Async request not found.");
+/// `Application not found`, as the API words it.
+pub const APPLICATION_NOT_FOUND: Error = Error::NotFound("Application not found.");
+/// An authentication flow that the application does not have, or no longer.
+pub const AUTH_FLOW_NOT_FOUND: Error = Error::NotFound("Authentication flow not found.");
+/// `Identity not found`, as the API words it.
+pub const IDENTITY_NOT_FOUND: Error = Error::NotFound("Identity not found.");
 /// A webhook that does not exist, or no longer.
 pub const WEBHOOK_NOT_FOUND: Error = Error::NotFound("Webhook not found.");
 /// An extension that the project does not have, or no longer.

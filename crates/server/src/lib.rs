@@ -11,6 +11,7 @@
 //! | [`batch`] | sessions that are asked for now and started when there is room |
 //! | [`session`] | one task per session owns a browser from its start to its last receipt |
 //! | [`events`] | one client waits for a name, another signals it |
+//! | [`identities`] | who logs in where, and with what, sealed |
 //! | [`webhooks`] | what happens is posted to those who asked for it |
 //! | [`exits`] | the ways out to the network, and whether each works |
 //! | [`profile`] | checks revisions out, saves sessions' files, publishes revisions |
@@ -37,6 +38,7 @@ pub mod failpoints;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod http;
+pub mod identities;
 pub mod keys;
 pub mod lifecycle;
 pub mod limits;

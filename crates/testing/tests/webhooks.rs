@@ -87,7 +87,7 @@ async fn a_server_that_is_killed_in_the_middle_of_a_delivery_makes_it_again() ->
 }
 
 #[tokio::test]
-async fn what_waits_for_its_next_attempt_survives_and_a_stop_waits_for_no_receiver() -> Result<()> {
+async fn what_waits_for_its_next_attempt_survives_and_a_permission_taken_back_is_obeyed() -> Result<()> {
     let (place, mut options) = ground("allow_private = true\nretry_base_ms = 3_600_000")?;
     let receiver = Receiver::start().await?;
     receiver.reply(&[], Reply::Status(500));

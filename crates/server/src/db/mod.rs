@@ -13,6 +13,7 @@ mod downloads;
 mod exits;
 mod extensions;
 mod history;
+mod identities;
 mod keys;
 mod outbox;
 mod profiles;

@@ -384,3 +384,117 @@ fn read(found: &SqliteRow) -> Result<DeliveryRecord> {
         completed_at: row::time_optional(found, "completed_at")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use jiff::SignedDuration;
+    use roadstead_api::ApiKeyId;
+
+    use super::*;
+    use crate::audit::Origin;
+    use crate::caller::Caller;
+    use crate::db::{NewKey, NewSecret, NewWebhook};
+    use crate::session::record::EndReason;
+
+    /// A database with a project that has a webhook for sessions that end well.
+    async fn ground() -> (Db, Caller, WebhookId, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&dir.path().join("db")).await.unwrap();
+        let key = NewKey { project: "p", name: "k", key: "sk-0123456789abcdef" };
+        db.add_key(key, Origin::CommandLine).await.unwrap();
+        let project = db.project("p").await.unwrap().unwrap();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let caller = Caller { project, key: ApiKeyId::random(), key_name: "k".to_owned(), address };
+        let id = WebhookId::random();
+        let new = NewWebhook {
+            id,
+            url: "https://a.test".to_owned(),
+            description: String::new(),
+            events: vec![WebhookEventType::SessionCompleted],
+            secret: vec![1],
+        };
+        db.create_webhook(&caller, new).await.unwrap();
+        (db, caller, id, dir)
+    }
+
+    async fn count(db: &Db, caller: &Caller, id: WebhookId) -> u64 {
+        let query =
+            DeliveryQuery { status: None, event: None, since: None, until: None, limit: 1, offset: 0 };
+        db.webhook_deliveries(caller.project, id, query).await.unwrap().1
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_once_however_often_its_end_is_recorded() {
+        let (db, caller, id, _dir) = ground().await;
+        let session = SessionId::random();
+        let insert =
+            "INSERT INTO sessions (id, project_id, status, configuration, tags, headless, profile_persist, api_key_name,
+                 created_at)
+             VALUES (?, ?, 'running', '{}', '[]', 1, 0, 'k', 0)";
+        let inserted = sqlx::query(insert).bind(session.to_string()).bind(caller.project.to_string());
+        inserted.execute(&db.pool).await.unwrap();
+        for _ in 0..2 {
+            let end = (SessionStatus::Completed, EndReason::Requested);
+            db.finish_session(session, end.0, end.1, None, None).await.unwrap();
+        }
+        assert_eq!(count(&db, &caller, id).await, 1);
+        // It failed nobody who asked for sessions that end well.
+        let failed = SessionStatus::Failed;
+        db.finish_session(session, failed, EndReason::NodeLost, None, None).await.unwrap();
+        assert_eq!(count(&db, &caller, id).await, 1);
+    }
+
+    #[tokio::test]
+    async fn the_old_secret_signs_until_its_time_is_over() {
+        let (db, caller, id, _dir) = ground().await;
+        let hour = SignedDuration::from_hours(1);
+        let secrets = async || {
+            db.test_webhook(&caller, id, WebhookEventType::TaskFailed).await.unwrap();
+            let due = db.claim_delivery(clock::now()).await.unwrap().unwrap();
+            let done = Attempted {
+                status: DeliveryStatus::Succeeded,
+                response_status: Some(200),
+                error: None,
+                next: None,
+            };
+            db.delivery_attempted(due.number, &done).await.unwrap();
+            due.secrets
+        };
+        assert_eq!(secrets().await, [vec![1]]);
+        let rotate = async |sealed: u8, old_until| {
+            let new = NewSecret { sealed: vec![sealed], old_until };
+            db.rotate_webhook_secret(&caller, id, new).await.unwrap();
+        };
+        rotate(2, clock::now() + hour).await;
+        assert_eq!(secrets().await, [vec![2], vec![1]]);
+        rotate(3, clock::now() - hour).await;
+        assert_eq!(secrets().await, [vec![3]]);
+    }
+
+    #[tokio::test]
+    async fn a_slow_receiver_holds_few_places_and_an_attempt_that_was_cut_off_counts_for_nothing() {
+        let (db, caller, id, _dir) = ground().await;
+        for _ in 0..6 {
+            db.test_webhook(&caller, id, WebhookEventType::TaskFailed).await.unwrap();
+        }
+        for _ in 0..MOST_AT_ONE {
+            assert_eq!(db.claim_delivery(clock::now()).await.unwrap().unwrap().attempt, 1);
+        }
+        assert!(db.claim_delivery(clock::now()).await.unwrap().is_none());
+        db.resume_deliveries().await.unwrap();
+        assert_eq!(db.claim_delivery(clock::now()).await.unwrap().unwrap().attempt, 1);
+        // What is settled goes with time, and a webhook that is deleted with the last of its deliveries.
+        let later = clock::now() + SignedDuration::from_hours(1);
+        assert_eq!(db.prune_deliveries(later).await.unwrap(), 0);
+        db.delete_webhook(&caller, id).await.unwrap();
+        assert!(db.claim_delivery(clock::now()).await.unwrap().is_none());
+        assert_eq!(db.prune_deliveries(clock::now() - SignedDuration::from_hours(1)).await.unwrap(), 0);
+        assert_eq!(count(&db, &caller, id).await, 6);
+        assert_eq!(db.prune_deliveries(later).await.unwrap(), 6);
+        let query =
+            DeliveryQuery { status: None, event: None, since: None, until: None, limit: 1, offset: 0 };
+        db.webhook_deliveries(caller.project, id, query).await.unwrap_err();
+    }
+}

@@ -6,6 +6,7 @@
 //! extracts, converts, makes one call, converts back. Handlers never change state themselves, so a client that hangs up cannot half-apply anything.
 //! [`error`] alone knows which condition is which status.
 
+mod applications;
 mod audit;
 mod auth;
 mod batch_view;
@@ -29,6 +30,8 @@ mod forwarded;
 pub(crate) mod fuzzing;
 mod head;
 mod history;
+mod identities;
+mod legacy;
 mod numbers;
 mod observe;
 mod openapi;
@@ -86,6 +89,8 @@ const TAG_AGENT: &str = "Agentic capabilities";
 const TAG_DRIVING: &str = "OS Level Control";
 const TAG_PROFILES: &str = "Profiles";
 const TAG_EVENTS: &str = "Event Coordination";
+const TAG_APPLICATIONS: &str = "Applications";
+const TAG_IDENTITIES: &str = "Identities";
 const TAG_WEBHOOKS: &str = "Webhooks";
 const TAG_EXITS: &str = "Exits";
 const TAG_SYSTEM: &str = "System";
@@ -106,6 +111,8 @@ pub fn router(app: App) -> Router {
         .nest("/v2", v2(&app))
         // Scripts in the wild use this prefix for the same routes.
         .nest("/api/v1", v1)
+        // What came before `/v1`, in its own shapes.
+        .nest("/api", legacy::routes(&app))
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document)))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
@@ -162,6 +169,7 @@ fn v1(app: &App) -> OpenApiRouter<App> {
         .merge(uploads())
         .merge(webhooks())
         .merge(recordings())
+        .merge(identities())
         .routes(routes!(session_downloads::list_downloads))
         .routes(routes!(profiles::create_profile, profiles::list_profiles))
         .routes(routes!(profiles::get_profile, profiles::update_profile, profiles::delete_profile))
@@ -229,6 +237,19 @@ fn batches() -> OpenApiRouter<App> {
         .routes(routes!(batches::create_batch, batches::list_batches))
         .routes(routes!(batches::get_batch, batches::update_batch, batches::delete_batch))
         .routes(routes!(batches::retry_batch))
+}
+
+/// Who logs in where.
+fn identities() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(applications::create_application, applications::list_applications))
+        .routes(routes!(applications::get_application, applications::delete_application))
+        .routes(routes!(applications::list_application_identities))
+        .routes(routes!(applications::create_auth_flow, applications::list_auth_flows))
+        .routes(routes!(applications::update_auth_flow, applications::delete_auth_flow))
+        .routes(routes!(identities::create_identity))
+        .routes(routes!(identities::get_identity, identities::update_identity, identities::delete_identity))
+        .routes(routes!(identities::get_identity_credentials))
 }
 
 /// Who is told of what happens.

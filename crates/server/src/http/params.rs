@@ -9,14 +9,14 @@ use axum::http::request::Parts;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use roadstead_api::{BatchId, SessionId, WebhookId};
+use roadstead_api::{ApplicationId, AuthFlowId, BatchId, IdentityId, SessionId, WebhookId};
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::error::Failure;
 use crate::error::{
-    ASYNC_REQUEST_NOT_FOUND, BATCH_NOT_FOUND, Error, PROFILE_NOT_FOUND, REVISION_NOT_FOUND, Result,
-    SESSION_NOT_FOUND, WEBHOOK_NOT_FOUND,
+    APPLICATION_NOT_FOUND, ASYNC_REQUEST_NOT_FOUND, AUTH_FLOW_NOT_FOUND, BATCH_NOT_FOUND, Error,
+    IDENTITY_NOT_FOUND, PROFILE_NOT_FOUND, REVISION_NOT_FOUND, Result, SESSION_NOT_FOUND, WEBHOOK_NOT_FOUND,
 };
 
 /// Where a page may be sent. `file:` would show it the server's own disk, `chrome:` the browser's switches.
@@ -60,6 +60,77 @@ impl<S: Send + Sync> FromRequestParts<S> for BatchPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let id = Path::<String>::from_request_parts(parts, state).await.map_err(|_| BATCH_NOT_FOUND)?;
         Ok(Self(id.parse().map_err(|_| BATCH_NOT_FOUND)?))
+    }
+}
+
+/// The query's parameters, as they come: names may come more than once, and hold anything.
+#[derive(Debug)]
+pub struct Pairs(pub Vec<(String, String)>);
+
+impl<S: Sync> FromRequestParts<S> for Pairs {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        Params::from_request_parts(parts, state).await.map(|Params(pairs)| Self(pairs))
+    }
+}
+
+/// The id in `/v1/applications/{application_id}`. One that is no UUID is an application that does not exist.
+#[derive(Clone, Copy, Debug)]
+pub struct ApplicationPath(pub ApplicationId);
+
+impl<S: Send + Sync> FromRequestParts<S> for ApplicationPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        let id = id.map_err(|_| APPLICATION_NOT_FOUND)?;
+        Ok(Self(id.parse().map_err(|_| APPLICATION_NOT_FOUND)?))
+    }
+}
+
+/// The ids in `/v1/applications/{application_id}/auth-flows/{auth_flow_id}`. What is no UUID does not exist.
+#[derive(Clone, Copy, Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct AuthFlowPath {
+    /// The application's id.
+    #[param(value_type = String)]
+    application_id: ApplicationId,
+    /// The authentication flow's id.
+    #[param(value_type = String)]
+    auth_flow_id: AuthFlowId,
+}
+
+impl AuthFlowPath {
+    /// Returns the application's id and the flow's.
+    pub fn ids(self) -> (ApplicationId, AuthFlowId) {
+        (self.application_id, self.auth_flow_id)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AuthFlowPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((application, flow)) = path.map_err(|_| APPLICATION_NOT_FOUND)?;
+        Ok(Self {
+            application_id: application.parse().map_err(|_| APPLICATION_NOT_FOUND)?,
+            auth_flow_id: flow.parse().map_err(|_| AUTH_FLOW_NOT_FOUND)?,
+        })
+    }
+}
+
+/// The id in `/v1/identities/{identity_id}`. One that is no UUID is an identity that does not exist.
+#[derive(Clone, Copy, Debug)]
+pub struct IdentityPath(pub IdentityId);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdentityPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let id = Path::<String>::from_request_parts(parts, state).await.map_err(|_| IDENTITY_NOT_FOUND)?;
+        Ok(Self(id.parse().map_err(|_| IDENTITY_NOT_FOUND)?))
     }
 }
 

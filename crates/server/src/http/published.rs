@@ -38,7 +38,8 @@ pub struct Operation {
 
 const NO_MODEL: &str = "Roadstead drives browsers and has no language model: let an agent of your own (browser-use, Stagehand, \
     Playwright MCP) connect to a session's cdp_url.";
-const NO_LOGIN: &str = "Nothing here logs in by itself: log in once, by hand or by script, and save the session with POST /v1/profiles.";
+const NO_LOGIN: &str = "Nothing here logs in by itself, nor shows people a page to log in on: log in once, by hand or by script, in a session with \
+    browser.profile.persist, or save it with POST /v1/profiles.";
 
 const AREAS: &[Area] = &[
     Area {
@@ -178,14 +179,13 @@ const AREAS: &[Area] = &[
     },
     Area {
         title: "Applications and identities",
-        instead: Some(NO_LOGIN),
+        instead: None,
         operations: &[
             "POST /v1/applications",
             "GET /v1/applications",
             "GET /v1/applications/{application_id}",
             "DELETE /v1/applications/{application_id}",
             "GET /v1/applications/{application_id}/identities",
-            "POST /v1/applications/{application_id}/tokens",
             "GET /v1/applications/{application_id}/auth-flows",
             "POST /v1/applications/{application_id}/auth-flows",
             "PATCH /v1/applications/{application_id}/auth-flows/{auth_flow_id}",
@@ -195,6 +195,14 @@ const AREAS: &[Area] = &[
             "PUT /v1/identities/{identity_id}",
             "DELETE /v1/identities/{identity_id}",
             "GET /v1/identities/{identity_id}/credentials",
+        ],
+    },
+    Area {
+        title: "Logging in",
+        instead: Some(NO_LOGIN),
+        operations: &[
+            "POST /v1/applications/{application_id}/tokens",
+            "POST /v1/identities/profile-sessions",
         ],
     },
     Area {

@@ -107,7 +107,7 @@ fn refuse_unimplemented(
         (
             filled(wire.identities.as_ref().map(Vec::len)),
             "identities",
-            "there are no identities yet; log in once and use browser.profile",
+            "nothing logs in with them; log in once and use browser.profile",
         ),
     ];
     let missing: Vec<_> =

@@ -129,10 +129,12 @@ fn plan_next(
     // Too slow, too early and too many are said to pass.
     let is_final = response_status
         .is_some_and(|status| (400..=499).contains(&status) && !matches!(status, 408 | 425 | 429));
-    let status = match is_final {
-        true => DeliveryStatus::Failed,
-        false if attempt >= MOST_ATTEMPTS => DeliveryStatus::Dead,
-        false => DeliveryStatus::Pending,
+    let status = if is_final {
+        DeliveryStatus::Failed
+    } else if attempt >= MOST_ATTEMPTS {
+        DeliveryStatus::Dead
+    } else {
+        DeliveryStatus::Pending
     };
     let next = (status == DeliveryStatus::Pending).then(|| now + pause(attempt, base_ms));
     Attempted { status, response_status, error: Some(error), next }

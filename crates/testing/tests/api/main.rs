@@ -14,6 +14,8 @@ mod events;
 mod exits;
 mod extensions;
 mod history;
+mod identities;
+mod legacy;
 mod limits;
 mod openapi;
 mod profiles;

@@ -134,7 +134,7 @@ async fn what_cannot_be_is_refused_with_a_reason() {
     400 configuration: must be an object
     400 metadata: invalid type: string "m", expected a map
     400 CAPTCHA solver requires proxy to be active.
-    501 Feature not implemented. identities: there are no identities yet; log in once and use browser.profile.
+    501 Feature not implemented. identities: nothing logs in with them; log in once and use browser.profile.
     400 status: must be pending, processing, completed, failed or cancelled
     400 limit: must be at most 100
     400 limit: must be a whole number from 1

@@ -78,7 +78,7 @@ async fn what_cannot_be_is_refused_with_a_reason() {
     404 Profile not found.
     400 session.initial_url: must be an http, https, about or data URL
     400 session.timeout.idle_timeout: must be a positive number of minutes, -1 for no limit, or 0 for the default
-    501 Feature not implemented. identities: there are no identities yet; log in once and use browser.profile.
+    501 Feature not implemented. identities: nothing logs in with them; log in once and use browser.profile.
     ");
     assert_eq!(server.get("/v1/sessions").await.data()["total"], 0, "a refused session leaves no row");
 }

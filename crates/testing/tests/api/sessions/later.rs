@@ -90,7 +90,7 @@ async fn what_cannot_be_is_refused_at_once_and_what_fails_later_tells_why() {
     insta::assert_snapshot!(shown.join("\n"), @r#"
     400 CAPTCHA solver requires proxy to be active.
     501 Feature not implemented. session.proxy: this server has no exits; its operator adds them as [[egress.exits]] in roadstead.toml.
-    501 Feature not implemented. identities: there are no identities yet; log in once and use browser.profile.
+    501 Feature not implemented. identities: nothing logs in with them; log in once and use browser.profile.
     "failed" "Profile not found." "provisioning"
     "failed" "Profile not found."
     "#);
