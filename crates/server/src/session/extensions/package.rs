@@ -78,7 +78,7 @@ impl Package {
         let mut total = 0;
         unpack(archive, MAX_FILES, |name, entry| match self.inner(&name) {
             Some([only]) if only.as_str() == MANIFEST => {
-                write(dir, &[only.clone()], &mut &keyed[..], user, &mut total)
+                write(dir, std::slice::from_ref(only), &mut &keyed[..], user, &mut total)
             }
             Some(inner) => write(dir, inner, entry, user, &mut total),
             None => Ok(()),
