@@ -47,8 +47,8 @@ pub use identity::{
     IdentityCreateRequest, IdentityCredentials, IdentityDeleted, IdentityList, IdentityUpdateRequest,
 };
 pub use ids::{
-    ApiKeyId, ApplicationId, AuthFlowId, BatchId, CertificateId, DownloadId, ExtensionId, IdentityId, ProfileId,
-    ProfileName, ProfileNameError, ProjectId, RecordingId, SessionId,
+    ApiKeyId, ApplicationId, AuthFlowId, BatchId, CertificateId, DownloadId, ExtensionId, IdentityId,
+    ProfileId, ProfileName, ProfileNameError, ProjectId, RecordingId, SessionId,
 };
 pub use profile::{
     Profile, ProfileChanged, ProfileCreateRequest, ProfileExit, ProfileFacts, ProfileUpdateRequest,

@@ -67,7 +67,8 @@ pub struct BrowserConfig {
     /// Ad blocking, on by default. Accepted; it does not act yet.
     #[serde(default, deserialize_with = "object::optional")]
     pub adblock: Option<Toggle>,
-    /// Popup blocking, on by default; needs ad blocking. Accepted; it does not act yet.
+    /// Blocks windows that pages open by themselves, on by default; contradicts ad blocking that is off. The headless shell cannot, and
+    /// opens them.
     #[serde(default, deserialize_with = "object::optional")]
     pub popup_blocker: Option<Toggle>,
     /// Solving CAPTCHAs; needs an active proxy. Not implemented: active is refused.
@@ -99,7 +100,7 @@ pub struct BrowserConfig {
     /// A patched browser. Not implemented: active is refused with 501.
     #[serde(default, deserialize_with = "object::optional")]
     pub extra_stealth: Option<Toggle>,
-    /// Opens popups as tabs. Accepted; to DevTools clients a popup is a page either way.
+    /// Opens windows that pages ask for as tabs of the window that they are in, off by default. The headless shell has no windows.
     #[serde(default, deserialize_with = "object::optional")]
     pub force_popups_as_tabs: Option<Toggle>,
     /// Signs requests for Web Bot Auth. Not implemented: active is refused with 501.

@@ -56,6 +56,8 @@ pub struct LaunchOptions {
     pub fullscreen: bool,
     /// Whether the same-origin policy is off.
     pub disable_web_security: bool,
+    /// Whether pages may open windows that no hand has asked for. In the headless shell they always may.
+    pub allow_popups: bool,
     /// Whether a PDF is downloaded instead of shown.
     pub open_pdf_externally: bool,
     /// The X display, such as `:99`, that full Chromium opens its window on. `None` means `--headless=new`.

@@ -39,6 +39,7 @@ fn options(build: Build, room: &Path) -> LaunchOptions {
         viewport: Viewport { width: 1440, height: 900 },
         fullscreen: false,
         disable_web_security: false,
+        allow_popups: false,
         open_pdf_externally: false,
         display: None,
         sandbox: true,

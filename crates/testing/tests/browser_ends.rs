@@ -42,6 +42,7 @@ impl Room {
             viewport: Viewport { width: 800, height: 600 },
             fullscreen: false,
             disable_web_security: false,
+            allow_popups: false,
             open_pdf_externally: false,
             display: None,
             sandbox: true,

@@ -268,6 +268,7 @@ async fn try_launch(browsers: &BrowserSetup, build: Build, executable: &Path) ->
         viewport: Viewport { width: 1440, height: 900 },
         fullscreen: false,
         disable_web_security: false,
+        allow_popups: false,
         open_pdf_externally: false,
         display: None,
         sandbox: browsers.sandbox,

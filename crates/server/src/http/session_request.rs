@@ -148,6 +148,8 @@ fn browser_request(config: &BrowserConfig) -> Result<BrowserRequest> {
         disable_web_security: on(config.disable_web_security).unwrap_or(usual.disable_web_security),
         disable_dialogs: on(config.disable_dialogs).unwrap_or(usual.disable_dialogs),
         pdf_viewer: on(config.pdf_viewer).unwrap_or(usual.pdf_viewer),
+        popup_blocker: on(config.popup_blocker).unwrap_or(usual.popup_blocker),
+        force_popups_as_tabs: on(config.force_popups_as_tabs).unwrap_or(usual.force_popups_as_tabs),
         extensions: extensions(config)?,
         ca_certificates: ca_certificates(config)?,
     })
@@ -260,6 +262,7 @@ mod tests {
                 "profile": {"name": "Default profile", "persist": true}, "headless": {"active": true},
                 "viewport": {"width": 800, "height": 600}, "fullscreen": {"active": true}, "pdf_viewer": {"active": false},
                 "disable_web_security": {"active": true}, "disable_dialogs": {"active": true},
+                "popup_blocker": {"active": false}, "force_popups_as_tabs": {"active": true}, "ca_certificates": ["a", "b", "a"],
             },
         });
         let request = read(body.clone()).unwrap();
@@ -278,6 +281,9 @@ mod tests {
                 disable_web_security: true,
                 disable_dialogs: true,
                 pdf_viewer: false,
+                popup_blocker: false,
+                force_popups_as_tabs: true,
+                ca_certificates: vec!["a".to_owned(), "b".to_owned()],
                 ..BrowserRequest::default()
             }
         );
@@ -295,7 +301,7 @@ mod tests {
             "browser": {
                 "adblock": {"active": true}, "popup_blocker": {"active": true}, "captcha_solver": {"active": false},
                 "viewport": {"width": 0, "height": 0}, "extensions": [], "extra_stealth": {"active": false, "type": "x"},
-                "force_popups_as_tabs": {"active": true}, "tracing": {"active": true, "snapshots": true, "sources": true},
+                "force_popups_as_tabs": {"active": false}, "tracing": {"active": true, "snapshots": true, "sources": true},
                 "profile": {"store_cache": true}, "sensitive_data_mask": {"active": false, "custom_selectors": ["a"]},
             },
             "integrations": [], "identities": [],

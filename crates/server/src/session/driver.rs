@@ -100,7 +100,7 @@ impl Driver {
         gauge!("roadstead_sessions").increment(1.0);
         let began = Instant::now();
         let mut profile = None;
-        let files = match self.start(&asked, &mut ready).await {
+        let files = match Box::pin(self.start(&asked, &mut ready)).await {
             Err(error) => {
                 counter!("roadstead_session_starts_total", "outcome" => "failed").increment(1);
                 drop(ready.send(Err(error)));

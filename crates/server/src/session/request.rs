@@ -106,6 +106,10 @@ pub struct BrowserRequest {
     pub disable_dialogs: bool,
     /// Shows PDFs in a page; downloads them when false.
     pub pdf_viewer: bool,
+    /// Blocks windows that no hand has opened. Only full Chromium can.
+    pub popup_blocker: bool,
+    /// Opens windows as tabs. The headless shell has no windows.
+    pub force_popups_as_tabs: bool,
     /// Uploaded extensions to load, each once.
     pub extensions: Vec<ExtensionId>,
     /// Names of uploaded certificates to trust, each once.
@@ -122,6 +126,8 @@ impl Default for BrowserRequest {
             disable_web_security: false,
             disable_dialogs: false,
             pdf_viewer: true,
+            popup_blocker: true,
+            force_popups_as_tabs: false,
             extensions: Vec::new(),
             ca_certificates: Vec::new(),
         }

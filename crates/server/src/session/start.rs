@@ -22,6 +22,7 @@ use super::Context;
 use super::belongings::Belongings;
 use super::certificates::trust;
 use super::downloads::Capture;
+use super::extensions::own;
 use super::recordings::{Control, Recorder};
 use super::request::{BrowserRequest, SessionRequest};
 use super::restore::{self, Restore};
@@ -148,6 +149,7 @@ impl BrowserSetup {
             viewport: Viewport { width: browser.width, height: browser.height },
             fullscreen: browser.fullscreen,
             disable_web_security: browser.disable_web_security,
+            allow_popups: !browser.popup_blocker,
             open_pdf_externally: !browser.pdf_viewer,
             display: if browser.headless { None } else { self.display.clone() },
             sandbox: self.sandbox,
@@ -314,14 +316,15 @@ async fn launch<'a>(
     admission: &'a Admission,
     proxy: SocketAddr,
 ) -> Result<(Browser, Option<Restore<'a>>, SessionUser)> {
+    let (build, _) = context.browsers.require(request.browser.headless)?;
     let belongings = Belongings::find(&context.db, project, &request.browser).await?;
     let state = prepare_files(context, work, admission).await?;
-    let extensions = unpack_extensions(context, work, &belongings, state.user.id()).await?;
+    let popups_as_tabs = request.browser.force_popups_as_tabs && build == Build::Full;
+    let extensions = unpack_extensions(context, work, (&belongings, popups_as_tabs), state.user.id()).await?;
     if !belongings.authorities.is_empty() {
         trust(&work.home(), &belongings.authorities).await?;
     }
     let tabs = request.profile.as_ref().is_some_and(|wanted| wanted.restore_tabs);
-    let (build, _) = context.browsers.require(request.browser.headless)?;
     let tabs_by_browser = tabs
         && admission
             .head
@@ -334,6 +337,11 @@ async fn launch<'a>(
     };
     let browser = Browser::launch(&options).await.map_err(|problem| launch_failed(&problem))?;
     require_loaded(&browser, &belongings).await?;
+    if popups_as_tabs && !browser.has_extension(own::CHROMIUM_ID).await.map_err(unresponsive)? {
+        return Err(Error::Unavailable(
+            "Chromium does not load the extension that makes tabs of popups; leave out browser.force_popups_as_tabs.".to_owned(),
+        ));
+    }
     let restore = admission.head.as_ref().map(|point| Restore {
         point,
         portable: state.portable,
@@ -351,12 +359,16 @@ async fn launch<'a>(
 async fn unpack_extensions(
     context: &Arc<Context>,
     work: &WorkDir,
-    belongings: &Belongings,
+    (belongings, popups_as_tabs): (&Belongings, bool),
     user: Option<UserId>,
 ) -> Result<Vec<PathBuf>> {
     let ids: Vec<_> = belongings.extensions.iter().map(|extension| extension.id).collect();
     let (root, work) = (context.extensions.clone(), work.clone());
-    let unpack = move || ids.into_iter().map(|id| root.install(id, &work, user)).collect();
+    let unpack = move || {
+        let own = popups_as_tabs.then(|| own::install(&work.extensions(), user));
+        let uploaded = ids.into_iter().map(|id| root.install(id, &work, user));
+        own.into_iter().chain(uploaded).collect()
+    };
     tokio::task::spawn_blocking(unpack).await.expect("unpacking an extension does not panic")
 }
 

@@ -3,3 +3,4 @@
 mod certificates;
 mod extensions;
 mod ground;
+mod popups;

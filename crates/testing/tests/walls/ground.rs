@@ -127,6 +127,7 @@ pub fn options(dir: &Path, executable: PathBuf, walls: Walls) -> Result<LaunchOp
         viewport: Viewport { width: 800, height: 600 },
         fullscreen: false,
         disable_web_security: false,
+        allow_popups: false,
         open_pdf_externally: false,
         display: None,
         sandbox: true,

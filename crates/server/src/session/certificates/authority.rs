@@ -142,7 +142,7 @@ mod tests {
                 [pem("CERTIFICATE", one.der()), pem("CERTIFICATE", two.der())].concat().into_bytes(),
                 "it must be one whole PEM block",
             ),
-            (pem("CERTIFICATE", one.der())[..200].as_bytes().to_vec(), "it must be one whole PEM block"),
+            (pem("CERTIFICATE", one.der()).as_bytes()[..200].to_vec(), "it must be one whole PEM block"),
             (key.into_bytes(), "its PEM block is no CERTIFICATE"),
             ([one.der(), &b"x"[..]].concat(), "it is no X.509 certificate"),
             (Vec::new(), "it is no X.509 certificate"),

@@ -98,7 +98,7 @@ fn read_key(key: &Value) -> Result<Vec<u8>> {
 }
 
 /// Chromium's rule: the first half of the key's hash, its digits moved from 0-f to a-p.
-fn chromium_id(key: &[u8]) -> String {
+pub(super) fn chromium_id(key: &[u8]) -> String {
     let hex = Sha256::digest(key).iter().take(16).fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a string takes everything");
         text

@@ -7,11 +7,12 @@
 //!
 //! A ZIP file is looked through when it comes ([`package`]): what it holds, and what it says of itself ([`manifest`]). It is unpacked
 //! anew for each session, into the session's work dir, where its browser may read it and nobody write it. Full Chromium loads it as it
-//! starts (`--load-extension`; Chromium 148, measured: nothing of it stays in the profile but what the extension itself stores).
+//! starts, with one of the server's own where windows are to be tabs ([`own`]) (`--load-extension`; Chromium 148, measured: nothing of it stays in the profile but what the extension itself stores).
 //!
 //! Bytes come before rows, and a row goes before its bytes: a crash leaves garbage at worst, which the next start removes.
 
 mod manifest;
+pub(super) mod own;
 mod package;
 
 use std::fs::File;

@@ -78,7 +78,7 @@ impl Package {
         let mut total = 0;
         unpack(archive, MAX_FILES, |name, entry| match self.inner(&name) {
             Some([only]) if only.as_str() == MANIFEST => {
-                write(dir, &[only.clone()], &mut &keyed[..], user, &mut total)
+                write(dir, std::slice::from_ref(only), &mut &keyed[..], user, &mut total)
             }
             Some(inner) => write(dir, inner, entry, user, &mut total),
             None => Ok(()),
@@ -133,7 +133,7 @@ fn grow(total: &mut u64, piece: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn write(
+pub(super) fn write(
     dir: &Path,
     name: &[FileName],
     contents: &mut dyn Read,
@@ -155,7 +155,7 @@ fn write(
     show(&path, user, 0o640, 0o600).map_err(not_installed)
 }
 
-fn make_dir(path: &Path, user: Option<UserId>) -> io::Result<()> {
+pub(super) fn make_dir(path: &Path, user: Option<UserId>) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made.and_then(|()| show(path, user, 0o750, 0o700)),
@@ -170,6 +170,6 @@ fn show(path: &Path, user: Option<UserId>, shown: u32, own: u32) -> io::Result<(
     std::fs::set_permissions(path, Permissions::from_mode(if user.is_some() { shown } else { own }))
 }
 
-fn not_installed(error: io::Error) -> Error {
+pub(super) fn not_installed(error: io::Error) -> Error {
     Error::internal("The session's extensions could not be unpacked.", error)
 }
