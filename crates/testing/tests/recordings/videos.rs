@@ -60,9 +60,9 @@ async fn a_video_shows_what_was_seen_for_as_long_as_it_was_seen(build: Build) ->
     ensure!((plays - (recorded - first)).abs() < 0.3, "{plays} s of {recorded} s, from {first} s on");
     // Just before the blue picture it is red, and at its end blue.
     let mut blue = None;
-    for number in 0..moments.len() {
+    for (number, at) in moments.iter().enumerate() {
         if ground.colour(&session.id, number).await? == Colour::Blue {
-            blue = blue.or(Some(Duration::from_millis(moments[number]).as_secs_f64() - first));
+            blue = blue.or(Some(Duration::from_millis(*at).as_secs_f64() - first));
         }
     }
     let blue = blue.context("a blue picture")?;
