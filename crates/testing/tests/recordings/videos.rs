@@ -56,13 +56,16 @@ async fn a_video_shows_what_was_seen_for_as_long_as_it_was_seen(build: Build) ->
     let plays: f64 = text(&probed["format"]["duration"]).parse()?;
     let moments = ground.moments(&session.id).await?;
     let recorded: f64 = text(&recording["duration"]).parse()?;
-    let first = Duration::from_millis(*moments.first().context("a picture")?).as_secs_f64();
-    ensure!((plays - (recorded - first)).abs() < 0.3, "{plays} s of {recorded} s, from {first} s on");
+    let seconds = |at: &u64| Duration::from_millis(*at).as_secs_f64();
+    let first = moments.first().map(seconds).context("a picture")?;
+    // The last picture is shown for a second at least.
+    let end = moments.last().map_or(recorded, |last| recorded.max(seconds(last) + 1.0));
+    ensure!((plays - (end - first)).abs() < 0.3, "{plays} s of {end} s, from {first} s on");
     // Just before the blue picture it is red, and at its end blue.
     let mut blue = None;
     for (number, at) in moments.iter().enumerate() {
         if ground.colour(&session.id, number).await? == Colour::Blue {
-            blue = blue.or(Some(Duration::from_millis(*at).as_secs_f64() - first));
+            blue = blue.or(Some(seconds(at) - first));
         }
     }
     let blue = blue.context("a blue picture")?;
