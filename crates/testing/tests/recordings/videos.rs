@@ -56,20 +56,23 @@ async fn a_video_shows_what_was_seen_for_as_long_as_it_was_seen(build: Build) ->
     let plays: f64 = text(&probed["format"]["duration"]).parse()?;
     let moments = ground.moments(&session.id).await?;
     let recorded: f64 = text(&recording["duration"]).parse()?;
-    let first = Duration::from_millis(*moments.first().context("a picture")?).as_secs_f64();
-    ensure!((plays - (recorded - first)).abs() < 0.3, "{plays} s of {recorded} s, from {first} s on");
+    let seconds = |at: &u64| Duration::from_millis(*at).as_secs_f64();
+    let first = moments.first().map(seconds).context("a picture")?;
+    // The last picture is shown for a second at least.
+    let end = moments.last().map_or(recorded, |last| recorded.max(seconds(last) + 1.0));
+    ensure!((plays - (end - first)).abs() < 0.3, "{plays} s of {end} s, from {first} s on");
     // Just before the blue picture it is red, and at its end blue.
     let mut blue = None;
-    for number in 0..moments.len() {
+    for (number, at) in moments.iter().enumerate() {
         if ground.colour(&session.id, number).await? == Colour::Blue {
-            blue = blue.or(Some(Duration::from_millis(moments[number]).as_secs_f64() - first));
+            blue = blue.or(Some(seconds(at) - first));
         }
     }
     let blue = blue.context("a blue picture")?;
     for (at, colour) in [(blue - 0.3, Colour::Red), (blue + 0.3, Colour::Blue), (plays - 0.2, Colour::Blue)] {
-        let at = format!("{at:.3}");
-        let middle =
-            ["-v", "error", "-ss", &at, "-i", &path, "-frames:v", "1", "-vf", "crop=2:2", "-f", "rawvideo"];
+        // Ten times a second, what is shown then: a seek would go on to the next picture.
+        let filter = format!("fps=10,trim=start={at:.3},crop=2:2");
+        let middle = ["-v", "error", "-i", &path, "-vf", &filter, "-frames:v", "1", "-f", "rawvideo"];
         let pixels = run("ffmpeg", &[&middle[..], &["-pix_fmt", "rgb24", "-"]].concat()).await?;
         let pixel = pixels.first_chunk::<3>().with_context(|| format!("no picture at {at} s"))?;
         ensure!(Colour::of(*pixel) == colour, "{pixel:?} at {at} s, and not {colour:?}");

@@ -280,7 +280,7 @@ impl Taking {
         let mut frames = self.frames.take().expect("it is taken once");
         let mut orders = recorder.orders.clone();
         // Every page is told of, those that are there already too.
-        self.ask(None, "Target.setDiscoverTargets", json!({"discover": true, "filter": [{"type": "page"}]}));
+        self.ask(None, "Target.setDiscoverTargets", &json!({"discover": true, "filter": [{"type": "page"}]}));
         loop {
             let waits = self.burst > 0 || self.pages.iter().any(|page| !page.unacknowledged.is_empty());
             let taken = tokio::select! {
@@ -432,11 +432,11 @@ impl Taking {
                 page.casting = true;
                 page.unacknowledged.clear();
                 let cast = self.cast.clone();
-                self.ask(Some(&session), "Page.startScreencast", cast);
+                self.ask(Some(&session), "Page.startScreencast", &cast);
             } else if !is_wanted && page.casting {
                 page.casting = false;
                 page.unacknowledged.clear();
-                self.ask(Some(&session), "Page.stopScreencast", json!({}));
+                self.ask(Some(&session), "Page.stopScreencast", &json!({}));
             }
         }
     }
@@ -528,7 +528,7 @@ impl Taking {
         self.pages[at].casting = false;
         if let Some((session, _)) = &self.pages[at].session {
             let session = session.clone();
-            self.ask(Some(&session), "Page.stopScreencast", json!({}));
+            self.ask(Some(&session), "Page.stopScreencast", &json!({}));
         }
         self.arrange();
     }
@@ -540,13 +540,13 @@ impl Taking {
         let session = session.clone();
         let count = most.min(page.unacknowledged.len());
         for number in page.unacknowledged.drain(..count).collect::<Vec<_>>() {
-            self.ask(Some(&session), "Page.screencastFrameAck", json!({"sessionId": number}));
+            self.ask(Some(&session), "Page.screencastFrameAck", &json!({"sessionId": number}));
         }
     }
 
     /// Has the browser do something, without waiting for it.
-    fn ask(&mut self, session: Option<&str>, method: &'static str, params: Value) {
-        let answer = self.mux.ask(session, method, &params, CALL_TIMEOUT);
+    fn ask(&mut self, session: Option<&str>, method: &'static str, params: &Value) {
+        let answer = self.mux.ask(session, method, params, CALL_TIMEOUT);
         self.calls.spawn(async move {
             if let Err(error) = answer.await {
                 debug!(%error, method, "a page is not recorded");
@@ -559,7 +559,7 @@ impl Taking {
         let sessions: Vec<_> =
             self.pages.drain(..).filter_map(|page| page.session).map(|(session, _)| session).collect();
         for session in sessions {
-            self.ask(None, "Target.detachFromTarget", json!({"sessionId": session}));
+            self.ask(None, "Target.detachFromTarget", &json!({"sessionId": session}));
         }
         // The answers are nobody's.
         self.calls.detach_all();

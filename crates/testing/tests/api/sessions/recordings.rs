@@ -222,7 +222,7 @@ async fn the_page_that_plays_it_loads_nothing_else_and_asks_a_browser_for_a_key(
 
 #[tokio::test]
 async fn a_recording_that_is_full_stops_and_says_so() {
-    let server = server("[recordings]\nmax_bytes = 700").await;
+    let server = server("[recordings]\nmax_bytes = 400").await;
     let (id, path) = recorded(&server, on()).await;
     for number in 0..3 {
         show(&server, &id, &format!("https://site.example/{number}")).await;
@@ -231,9 +231,9 @@ async fn a_recording_that_is_full_stops_and_says_so() {
     let item = &shown["items"][0];
     assert_eq!(
         item["detail"],
-        "It has reached the 700 bytes that a recording may have (recordings.max_bytes)."
+        "It has reached the 400 bytes that a recording may have (recordings.max_bytes)."
     );
-    assert!(item["size"].as_u64() <= Some(700) && item["frames"].as_u64() >= Some(1), "{item}");
+    assert!(item["size"].as_u64() <= Some(400) && item["frames"].as_u64() >= Some(1), "{item}");
     assert_eq!(server.client().post(&format!("{path}/resume"), json!({})).await.failure().0, 409);
     assert_eq!(server.get(&format!("{path}/primary/frames/0")).await.status, 200);
     assert_eq!(server.get(&format!("/v1/sessions/{id}")).await.data()["status"], "running");
