@@ -34,6 +34,19 @@ ABSENT = {
     "request_id": "00000000-0000-4000-8000-000000000000",
     "event_name": "nobody's",
     "download_id": "00000000-0000-4000-8000-000000000000",
+    "webhook_id": "wh_00000000000040008000000000000000",
+    "application_id": "00000000-0000-4000-8000-000000000000",
+    "auth_flow_id": "00000000-0000-4000-8000-000000000000",
+    "identity_id": "00000000-0000-4000-8000-000000000000",
+}
+
+#: What takes an address of the web, which few that are thought up are.
+WITH_ADDRESS = {
+    "POST /v1/webhooks": "url",
+    "PATCH /v1/webhooks/{webhook_id}": "url",
+    "PUT /v1/webhooks/{webhook_id}": "url",
+    "POST /v1/applications": "source",
+    "POST /v1/identities": "source",
 }
 
 #: What works on a page of any session.
@@ -51,6 +64,7 @@ DELIBERATE = {
         "POST /v1/profiles",
         "PUT /v1/profiles/{name}",
         "POST /v1/tools/screenshot",
+        "POST /v1/identities",
     },
     # A proxy or a page that was thought up cannot be reached; a session without the way out that it asks for does not start.
     502: {"POST /v1/sessions", "PUT /v1/sessions/{session_id}/proxy", "POST /v1/sessions/{session_id}/goto"} | TOOLS,
@@ -83,7 +97,7 @@ def before_call(context, case, kwargs):
             name_what_exists(case, operation)
         elif turns[operation] % 4:
             name_what_does_not(case)
-    if operation.endswith("/events") and case.method == "GET":
+    if operation == "GET /v1/profiles/{name}/events" and case.method == "GET":
         # Names that were thought up may exist too: random profiles have been made.
         world.end_soon(str(case.path_parameters["name"]))
     if operation == "POST /v1/events/{event_name}/wait":
@@ -112,6 +126,8 @@ def name_what_exists(case, operation):
         case.path_parameters = case.path_parameters | world.parameters_for(operation)
     if operation.endswith("/checkpoint") and could_be_right(case, ParameterLocation.BODY):
         case.body = case.body | {"session_id": world.saver}
+    if operation in WITH_ADDRESS and isinstance(case.body, dict) and could_be_right(case, ParameterLocation.BODY):
+        case.body = case.body | {WITH_ADDRESS[operation]: "https://app.example.com/hooks"}
     if operation in TOOLS and could_be_right(case, ParameterLocation.QUERY):
         case.query = {"sessionId": world.kept_session()}
     if drives(case) and isinstance(case.body, dict) and could_be_right(case, ParameterLocation.BODY):
@@ -148,6 +164,9 @@ def after_call(context, case, response):
     journal[f"{case.method} {case.path}"][response.status_code] += 1
     if f"{case.method} {case.path}" == "POST /v1/sessions" and response.status_code == 200:
         world.end_session(response.json()["data"]["id"])
+    # A project may have few.
+    if f"{case.method} {case.path}" == "POST /v1/webhooks" and response.status_code == 201:
+        world.delete_webhook(response.json()["id"])
     # One request may ask for a thousand sessions, and none of them may keep the others out.
     if response.status_code == 200 and f"{case.method} {case.path}" in STARTS_LATER:
         world.delete_batch(response.json()["data"][STARTS_LATER[f"{case.method} {case.path}"]])

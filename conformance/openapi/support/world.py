@@ -52,6 +52,8 @@ class World:
         self.batch = None
         self.request = None
         self.download = None
+        self.webhook = None
+        self.identity = None
         self.run = os.environ["ROADSTEAD_RUN"]
 
     def parameters_for(self, operation: str) -> dict:
@@ -66,6 +68,12 @@ class World:
             return {"batch_id": self.spent_batch(operation) if operation in SPENDS_BATCH else self.kept_batch()}
         if "{request_id}" in operation:
             return {"request_id": self.kept_request()}
+        if "{webhook_id}" in operation:
+            return {"webhook_id": self.spent_webhook() if operation.startswith("DELETE") else self.kept_webhook()}
+        if "{application_id}" in operation:
+            return self.application(operation)
+        if "{identity_id}" in operation:
+            return {"identity_id": (self.spent_identity() if operation.startswith("DELETE") else self.kept_identity())["id"]}
         if "{event_name}" in operation:
             return {"event_name": self.kept_signal() if operation.endswith("/wait") else self.new_name()}
         if "/exits/{name}" in operation:
@@ -80,6 +88,12 @@ class World:
         answer = self.http.request(method, self.url + path, json=body, timeout=PATIENCE)
         answer.raise_for_status()
         return answer.json()["data"]
+
+    def create(self, path: str, body: dict) -> dict:
+        """Makes something whose answer is bare."""
+        answer = self.http.post(self.url + path, json=body, timeout=PATIENCE)
+        answer.raise_for_status()
+        return answer.json()
 
     def exists(self, path: str) -> bool:
         return self.http.get(self.url + path, timeout=PATIENCE).status_code == 200
@@ -176,6 +190,43 @@ class World:
             self.add_revision()
         numbers = sorted(item["revision"] for item in self.call("GET", f"/v1/profiles/{name}/revisions")["items"])
         return {"name": name, "revision": numbers[{DELETES_REVISION: -2, PROMOTES_REVISION: -1}.get(operation, 0)]}
+
+    def new_webhook(self) -> str:
+        body = {"url": "https://app.example.com/hooks", "subscribed_events": ["task.failed"]}
+        return self.create("/v1/webhooks", body)["id"]
+
+    def delete_webhook(self, webhook: str):
+        self.http.delete(f"{self.url}/v1/webhooks/{webhook}", timeout=PATIENCE)
+
+    def spent_webhook(self) -> str:
+        """One that may be deleted. A stranger's request must not."""
+        return self.kept_webhook() if self.run == STRANGER else self.new_webhook()
+
+    def kept_webhook(self) -> str:
+        if self.webhook is None or not self.exists(f"/v1/webhooks/{self.webhook}"):
+            self.webhook = self.new_webhook()
+        return self.webhook
+
+    def new_identity(self) -> dict:
+        return self.create("/v1/identities", {"source": "https://app.example.com", "applicationName": self.new_name()})
+
+    def spent_identity(self) -> dict:
+        """One that may be deleted, with its application. A stranger's request must not."""
+        return self.kept_identity() if self.run == STRANGER else self.new_identity()
+
+    def kept_identity(self) -> dict:
+        if self.identity is None or not self.exists(f"/v1/identities/{self.identity['id']}"):
+            self.identity = self.new_identity()
+        return self.identity
+
+    def application(self, operation: str) -> dict:
+        """An application with an identity, and with an authentication flow where one is asked for."""
+        is_spent = operation == "DELETE /v1/applications/{application_id}"
+        application = (self.spent_identity() if is_spent else self.kept_identity())["application_id"]
+        if "{auth_flow_id}" not in operation:
+            return {"application_id": application}
+        flow = self.create(f"/v1/applications/{application}/auth-flows", {"name": "flow", "methods": ["custom"]})
+        return {"application_id": application, "auth_flow_id": flow["id"]}
 
     def token(self) -> dict:
         session = self.kept_session()

@@ -53,7 +53,7 @@ impl Serialize for WebhookId {
 }
 
 macro_rules! event_types {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $word:tt,)*) => {
         /// What can be told of. All of the published types may be subscribed to; those of what is not built here never come.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         pub enum WebhookEventType {
@@ -281,5 +281,9 @@ mod tests {
             assert_eq!(serde_json::to_value(event).unwrap(), event.as_str());
         }
         assert_eq!(WebhookEventType::parse("session.started"), None);
+        // The document has the same words.
+        let words: Vec<_> = WebhookEventType::ALL.iter().map(|event| event.as_str()).collect();
+        let schema = serde_json::to_value(<WebhookEventType as utoipa::PartialSchema>::schema()).unwrap();
+        assert_eq!(schema["enum"], serde_json::json!(words));
     }
 }

@@ -157,7 +157,10 @@ impl IdentityQuery {
         let holds = |text: &String| identity.name.to_lowercase().contains(&text.to_lowercase());
         let has = |(key, wanted): &(String, String)| match identity.metadata.get(key) {
             Some(Value::String(found)) => found == wanted,
-            Some(found) => found.to_string() == *wanted,
+            Some(found) => {
+                let text = found.to_string();
+                text == *wanted
+            }
             None => false,
         };
         self.search.as_ref().is_none_or(holds) && self.metadata.iter().all(has)

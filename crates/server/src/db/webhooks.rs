@@ -99,10 +99,10 @@ impl Db {
         .execute(&mut *tx)
         .await
         .map_err(fault)?;
-        let changed = find(&mut tx, caller.project, id).await?;
+        let now = find(&mut tx, caller.project, id).await?;
         record(&mut tx, &caller.actor(), &Entry::of(Action::WebhookUpdate).on(id)).await?;
         tx.commit().await.map_err(fault)?;
-        Ok(changed)
+        Ok(now)
     }
 
     /// Gives a webhook a new secret. The one that it has becomes the old one; what was the old one is gone.

@@ -157,7 +157,7 @@ mod tests {
         let waits: Vec<_> = (1..=6)
             .map(|attempt| {
                 let after = plan_next(attempt, Err("down".to_owned()), 30_000, now);
-                (after.status, after.next.map(|next| next.as_second()))
+                (after.status, after.next.map(Timestamp::as_second))
             })
             .collect();
         let pending = |seconds| (DeliveryStatus::Pending, Some(seconds));

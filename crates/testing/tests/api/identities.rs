@@ -169,11 +169,11 @@ async fn identities_share_the_application_of_their_host_and_are_found_in_it() {
         json!({"source": "https://a.test:8443/x", "name": "Second", "metadata": {"team": "blue"}}),
     )
     .await;
-    let named = identity(client, json!({"source": "https://a.test", "applicationName": "Mine"})).await;
+    let apart = identity(client, json!({"source": "https://a.test", "applicationName": "Mine"})).await;
     let elsewhere = identity(client, json!({"source": "https://b.test"})).await;
     let application = |one: &Value| one["application_id"].as_str().unwrap().to_owned();
     assert_eq!(application(&first), application(&second));
-    assert_ne!(application(&first), application(&named));
+    assert_ne!(application(&first), application(&apart));
     assert_ne!(application(&first), application(&elsewhere));
     let names = async |query: &str| -> Vec<String> {
         let path = format!("/v1/applications/{}/identities{query}", application(&first));

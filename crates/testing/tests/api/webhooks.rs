@@ -90,9 +90,9 @@ async fn a_webhook_is_made_shown_changed_and_deleted() {
         );
         assert_eq!(changed["secret"], Value::Null);
     }
-    let changes =
+    let body =
         json!({"url": "https://other.example.com", "subscribed_events": ["batch.failed"], "description": ""});
-    let changed = client.patch(&path(&made), changes).await.json();
+    let changed = client.patch(&path(&made), body).await.json();
     assert_eq!(changed["url"], "https://other.example.com");
     assert_eq!(changed["subscribed_events"], json!(["batch.failed"]));
     assert_eq!(changed["description"], "");
