@@ -121,7 +121,7 @@ test('a session that nobody connects to ends when its idle timeout passes', asyn
 });
 
 test('a connection keeps a session from idling, and its maximum duration still ends it', async () => {
-  const timeout = { idle_timeout: 0.01, max_duration: 0.05 };
+  const timeout = { idle_timeout: 0.05, max_duration: 0.1 };
   const { data: session } = await client.sessions.create({ session: { timeout }, browser: headless });
   const browser = await client.browser.connect(session.id);
   const disconnected = new Promise((resolve) => browser.once('disconnected', resolve));

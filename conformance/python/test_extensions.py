@@ -28,7 +28,7 @@ class Extensions(Suite):
     def listed(self):
         extensions = self.sdk.client.extensions
         answer = extensions.list_extensions() if GENERATION >= 1 else extensions.list()
-        return [extension.id for extension in answer.data]
+        return [str(extension.id) for extension in answer.data]
 
     def test_the_list(self):
         self.assertIsInstance(self.listed(), list)

@@ -23,8 +23,10 @@ class Recordings(Suite):
                 until(lambda: plain(self.list(session_id))["items"], lambda items: items and items[0]["size"] > 100_000)
             if GENERATION >= 1:
                 recordings = self.sdk.client.recordings
-                self.assertIn("paused", str(recordings.pause_recording(session_id)).lower())
-                self.assertNotIn("paused", str(recordings.resume_recording(session_id)).lower())
+                recordings.pause_recording(session_id)
+                self.assertEqual(plain(self.list(session_id))["items"][0]["status"], "paused")
+                recordings.resume_recording(session_id)
+                self.assertEqual(plain(self.list(session_id))["items"][0]["status"], "recording")
         items = plain(self.list(session_id))["items"]
         self.assertTrue(items[0]["is_primary"])
         video = self.fetch(session_id).read()

@@ -183,11 +183,12 @@ impl Program {
         Ok(())
     }
 
-    /// Returns the memory that the server process holds itself, in bytes.
+    /// Returns the memory that the server process holds itself, in bytes: without the pages of its executable, of which a build for
+    /// tests has many, and which the kernel takes back when it likes.
     pub fn resident_bytes(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?.as_raw_nonzero()))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS line")?;
-        let kib: u64 = line.split_whitespace().nth(1).context("no number in the VmRSS line")?.parse()?;
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).context("no RssAnon line")?;
+        let kib: u64 = line.split_whitespace().nth(1).context("no number in the RssAnon line")?.parse()?;
         Ok(kib * 1024)
     }
 }

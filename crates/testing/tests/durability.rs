@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// Sessions at once in the load test, as the project promises for 2 cores.
 const MANY: usize = 20;
 /// What the server process may hold with that many sessions, in bytes.
-const MEMORY: u64 = 60 << 20;
+const MEMORY: u64 = 40 << 20;
 
 #[tokio::test]
 async fn a_killed_server_loses_no_login() -> Result<()> {
