@@ -15,6 +15,21 @@ MANIFEST = {
     "content_scripts": [{"matches": ["<all_urls>"], "js": ["mark.js"]}],
 }
 
+#: A certificate of an authority that nobody has the key of.
+AUTHORITY = b"""\
+-----BEGIN CERTIFICATE-----
+MIIBoDCCAUWgAwIBAgIUdC0qfWrHcWMM7LshALOikqb3GcwwCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRSGFyYm91ciBhdXRob3JpdHkwIBcNMjYxMTI4MjIzMDQ0WhgP
+MjEyNjExMDQyMjMwNDRaMBwxGjAYBgNVBAMMEUhhcmJvdXIgYXV0aG9yaXR5MFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEtNIg5Twj9iqeWvwCObrn+FFQ7u+raHwG
+rBn6Duv9SwTbHUWvm23zvnO7fWeXE7+1viOT7HlReyN6H2Gjx5ItCqNjMGEwHQYD
+VR0OBBYEFHZuJOhH4FH8QI/bQ6ZEmzakEn0tMB8GA1UdIwQYMBaAFHZuJOhH4FH8
+QI/bQ6ZEmzakEn0tMA8GA1UdEwEB/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgEGMAoG
+CCqGSM49BAMCA0kAMEYCIQCwPqiUa5Tnku0clusPILTt12u+frimpKY4h6j3sddw
+hgIhAMum5FgNyaLI12p32NXiI/R/5i7e9rsu2vFfQA1l8BLb
+-----END CERTIFICATE-----
+"""
+
 
 def archive():
     written = io.BytesIO()
@@ -49,3 +64,21 @@ class Extensions(Suite):
         self.assertNotIn(made, self.listed())
         with self.assertRaises(anchorbrowser.NotFoundError):
             extensions.get_extension(made)
+
+
+@unittest.skipIf(GENERATION < 1, "the older SDK has no certificates")
+class Certificates(Suite):
+    def test_one_is_kept_named_by_a_session_and_deleted(self):
+        certificates = self.sdk.client.certificates
+        name = unique("authority").replace(" ", "-")
+        made = plain(certificates.create_certificate(name=name, file=("authority.pem", AUTHORITY), description="harbour"))
+        self.assertEqual((made["name"], made["description"]), (name, "harbour"))
+        listed = plain(certificates.list_certificates())
+        self.assertIn(name, str(listed))
+        self.assertNotIn("BEGIN CERTIFICATE", str(listed))
+        with self.assertRaises(anchorbrowser.ConflictError):
+            certificates.create_certificate(name=name, file=("authority.pem", AUTHORITY))
+        with self.sdk.session(browser=HEADLESS | {"ca_certificates": [name]}):
+            pass
+        certificates.delete_certificate(name)
+        self.assertNotIn(name, str(plain(certificates.list_certificates())))

@@ -27,6 +27,8 @@ class Files(Suite):
             self.upload_for_agent = sessions.agent.files.upload
 
     def agent_files(self, session_id):
+        if GENERATION >= 1:
+            return plain(self.sdk.client.agent.list_agent_files(session_id))["files"]
         headers = {"anchor-api-key": API_KEY}
         answer = httpx.get(f"{SERVER_URL}/v1/sessions/{session_id}/agent/files", headers=headers)
         return answer.json()["data"]["files"]
