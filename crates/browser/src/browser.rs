@@ -15,6 +15,7 @@
 //! flush.
 
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_devtools::{CallError, Mux};
@@ -22,6 +23,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::attend::{Attendant, attend};
 use crate::launch::{LaunchError, Launched, launch};
 use crate::options::{Graces, LaunchOptions};
 use crate::process::{Finished, Frozen, Process};
@@ -126,9 +128,9 @@ impl Browser {
         self.process.ran_out_of_memory()
     }
 
-    /// Has every JavaScript dialog of every page dismissed from now on, for as long as the browser runs.
-    pub async fn dismiss_dialogs(&self) -> Result<(), CallError> {
-        crate::dialogs::dismiss_dialogs(&self.mux).await
+    /// Has every page attended from now on, for as long as the browser runs. Once at most.
+    pub async fn attend(&self, attendants: Vec<Arc<dyn Attendant>>) -> Result<(), CallError> {
+        attend(&self.mux, attendants).await
     }
 
     /// Tells whether full Chromium has loaded the extension of an id of its own (32 letters, from its key).

@@ -3,6 +3,7 @@
 //! What is here ends at one browser and its pipe. Sessions, profiles and HTTP are above; the protocol spoken over the pipe
 //! is `roadstead_devtools`'.
 
+mod attend;
 mod browser;
 mod caches;
 mod confine;
@@ -22,11 +23,13 @@ mod user_data_dir;
 mod version;
 mod worthless;
 
+pub use attend::{Attendant, Call, Page};
 pub use browser::{Browser, BrowserVersion, Ending, Exit};
 pub use caches::{CACHES, Cache};
 pub use confine::{
     CONFINE, Cgroups, Confinement, Landlock, LandlockSupport, Limits, landlock_support, run as run_launcher,
 };
+pub use dialogs::DismissDialogs;
 pub use executable::Executables;
 pub use launch::LaunchError;
 pub use leftover::{Leftover, end_leftover, find_leftover, process_start_time};

@@ -4,9 +4,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_browser::{
+    DismissDialogs,
     Browser, Build, Ending, Executables, Exit, Graces, LaunchOptions, Leftover, UserId, Viewport,
     end_leftover, process_start_time,
 };
@@ -270,7 +272,7 @@ async fn dialogs(build: Build) {
     let site = Site::start().await;
     let browser = Browser::launch(&options(build, room.path())).await.unwrap();
     let mux = browser.mux();
-    browser.dismiss_dialogs().await.unwrap();
+    browser.attend(vec![Arc::new(DismissDialogs)]).await.unwrap();
     let session = attach_first(mux).await;
     let answers = evaluate(mux, &session, "[alert('a'), confirm('b'), prompt('c')]").await;
     assert_eq!(answers, json!([null, false, null]));

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use roadstead_api::{ProjectId, SessionId};
 use roadstead_browser::{
-    Browser, Build, Cgroups, Confinement, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId,
+    Attendant, Browser, Build, Cgroups, Confinement, DismissDialogs, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId,
     Viewport, landlock_support, process_start_time,
 };
 use tokio::task::JoinHandle;
@@ -434,8 +434,9 @@ async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest
     let mux = browser.mux();
     let downloads = work.downloads();
     mux.capture_downloads(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
-    if request.browser.disable_dialogs {
-        browser.dismiss_dialogs().await.map_err(unresponsive)?;
+    let attendants = attendants(request);
+    if !attendants.is_empty() {
+        browser.attend(attendants).await.map_err(unresponsive)?;
     }
     if let Some(url) = &request.initial_url {
         // A page that does not load is the page's affair: the browser shows its error page, and the session is there.
@@ -450,6 +451,15 @@ async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest
         }
     }
     Ok(())
+}
+
+/// Who has something to do in every page.
+fn attendants(request: &SessionRequest) -> Vec<Arc<dyn Attendant>> {
+    let mut attendants: Vec<Arc<dyn Attendant>> = Vec::new();
+    if request.browser.disable_dialogs {
+        attendants.push(Arc::new(DismissDialogs));
+    }
+    attendants
 }
 
 fn launch_failed(problem: &LaunchError) -> Error {

@@ -60,8 +60,7 @@ async fn a_video_shows_what_was_seen_for_as_long_as_it_was_seen(build: Build) ->
     let first = moments.first().map(seconds).context("a picture")?;
     // The last picture is shown for a second at least.
     let end = moments.last().map_or(recorded, |last| recorded.max(seconds(last) + 1.0));
-    // How long the very last picture lasts is ffmpeg's guess.
-    ensure!((plays - (end - first)).abs() < 0.5, "{plays} s of {end} s, from {first} s on");
+    ensure!((plays - (end - first)).abs() < 0.1, "{plays} s of {end} s, from {first} s on");
     // Just before the blue picture it is red, and at its end blue.
     let mut blue = None;
     for (number, at) in moments.iter().enumerate() {

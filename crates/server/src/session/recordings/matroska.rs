@@ -16,7 +16,10 @@ const UNKNOWN_LENGTH: [u8; 8] = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]
 const TIMESTAMP_SCALE: u64 = 1_000_000;
 
 /// Returns the file's begin, for pictures of at most this size in pixels.
-pub(super) fn head(width: u16, height: u16) -> Vec<u8> {
+///
+/// A picture is shown until the next one's moment. How long the last one is shown nobody else tells, and ffmpeg takes the file's
+/// average for it: so a duration is given, in milliseconds.
+pub(super) fn head((width, height): (u16, u16), last_ms: u64) -> Vec<u8> {
     let ebml = [
         number(0x4286, 1),
         number(0x42F7, 1),
@@ -34,6 +37,7 @@ pub(super) fn head(width: u16, height: u16) -> Vec<u8> {
         number(0x73C5, 1),
         number(0x83, 1),
         number(0x9C, 0),
+        number(0x23_E383, last_ms * TIMESTAMP_SCALE),
         element(0x86, b"V_MJPEG"),
         element(0xE0, &size),
     ];
@@ -92,6 +96,6 @@ mod tests {
     #[test]
     fn elements_have_their_ids_and_lengths() {
         assert_eq!(element(0x86, b"ab"), [0x86, 1, 0, 0, 0, 0, 0, 0, 2, b'a', b'b']);
-        assert_eq!(head(8, 6)[..4], [0x1A, 0x45, 0xDF, 0xA3]);
+        assert_eq!(head((8, 6), 40)[..4], [0x1A, 0x45, 0xDF, 0xA3]);
     }
 }

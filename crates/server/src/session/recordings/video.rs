@@ -35,7 +35,7 @@ const PIECE_BYTES: usize = 256 << 10;
 const MAX_MEMORY: u64 = 3 << 30;
 /// How large a video may be: it is made in memory.
 const MAX_VIDEO: u64 = 512 << 20;
-/// How long before its end a recording's last picture is given again, in milliseconds.
+/// How long before its end a recording's last picture is given again, and shown then, in milliseconds.
 const LAST_MS: u64 = 40;
 /// How long a recording's last picture is shown at least, in milliseconds.
 const AT_LEAST_MS: u64 = 1_000;
@@ -209,10 +209,10 @@ fn arguments(encoder: &[&str], (width, height): (u16, u16)) -> Vec<String> {
 async fn feed(
     mut stdin: ChildStdin,
     reel: Reel,
-    (width, height): (u16, u16),
+    size: (u16, u16),
     duration_ms: u64,
 ) -> io::Result<()> {
-    stdin.write_all(&matroska::head(width, height)).await?;
+    stdin.write_all(&matroska::head(size, LAST_MS)).await?;
     let moments: Vec<Moment> = reel.moments().collect();
     let first = moments.first().map_or(0, |moment| moment.at_ms);
     let reel = Arc::new(reel);

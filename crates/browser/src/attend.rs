@@ -1,0 +1,203 @@
+//! Doing something in every page of a browser, over the server's own connection, before the page's own scripts run.
+//!
+//! # How Chromium behaves (148 and 156, measured)
+//!
+//! - With `waitForDebuggerOnStart: false` a `window.open` popup stays at about:blank for good. With `true`, and
+//!   `Runtime.runIfWaitingForDebugger`, it goes on as if nobody had looked, and nothing of it runs before we are ready.
+//! - A new page waits until every session that wants it to has let it go: clients that do the same are not disturbed.
+//! - A frame in a process of its own is a target of its own, which the session of the page around it attaches to.
+//! - Detaching lets everything go that waits for us: pages, and requests that are held.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use roadstead_devtools::{CallError, Event, Followed, Mux};
+use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+/// How long the browser may take for one call. Nothing depends on the answers.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many events may wait for us.
+const WAITING: usize = 4_096;
+
+/// A call of DevTools: the method and its parameters.
+pub type Call = (&'static str, Value);
+
+/// Does something in every page: those that exist, new tabs and popups, in every browser context.
+pub trait Attendant: Send + Sync + 'static {
+    /// Whether it has something to do in frames that are in a process of their own, too.
+    fn enters_frames(&self) -> bool;
+
+    /// What to call in a page, or such a frame, that was just met, in this order. It runs once it has taken the calls.
+    fn greet(&self, page: &Page) -> Vec<Call>;
+
+    /// Hears what a page reports in the session that [`Self::greet`] called in, one event after the other. Never waits: what takes
+    /// time goes into a task.
+    fn heed(&self, page: &Arc<Page>, event: &Event);
+}
+
+/// A page, or a frame in a process of its own, and the CDP session with it.
+#[derive(Debug)]
+pub struct Page {
+    mux: Mux,
+    session: String,
+    target: String,
+}
+
+impl Page {
+    /// Returns its DevTools target id.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Makes a call in it. It is on its way when this returns.
+    pub fn call(
+        &self,
+        method: &str,
+        params: &Value,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Value, CallError>> + Send + use<> {
+        self.mux.ask(Some(&self.session), method, params, limit)
+    }
+
+    /// Makes calls in it, in this order, whose answers nobody needs.
+    pub fn order(&self, calls: Vec<Call>) {
+        // All are on their way before one is waited for.
+        let asked: Vec<_> =
+            calls.iter().map(|(method, params)| self.call(method, params, CALL_TIMEOUT)).collect();
+        tokio::spawn(async move {
+            // A page that is gone answers with an error, and so does one whose dialog another has closed.
+            for error in join_all(asked).await.into_iter().filter_map(Result::err) {
+                tracing::trace!(%error, "a call in a page was refused");
+            }
+        });
+    }
+}
+
+/// Has the attendants attend every page from now on. Returns once the browser has taken the order; a task carries it out until
+/// the pipe closes. Once per browser.
+pub(crate) async fn attend(mux: &Mux, attendants: Vec<Arc<dyn Attendant>>) -> Result<(), CallError> {
+    let mut events = mux.subscribe();
+    watch_pages(mux, true).await?;
+    let (taker, reported) = mpsc::channel(WAITING);
+    let mut attending = Attending { mux: mux.clone(), attendants, taker, met: HashMap::new() };
+    // The pages that are there were told of before the answer. Whatever our caller asks of them comes after what we do.
+    while let Ok(event) = events.try_recv() {
+        attending.heed_root(&event);
+    }
+    tokio::spawn(attending.run(events, reported));
+    Ok(())
+}
+
+/// What tells of targets of one type, or does not any more.
+fn watch(kind: &str, watch: bool) -> Value {
+    json!({
+        "autoAttach": watch,
+        "waitForDebuggerOnStart": watch,
+        "flatten": true,
+        "filter": [{"type": kind}, {"exclude": true}],
+    })
+}
+
+async fn watch_pages(mux: &Mux, on: bool) -> Result<(), CallError> {
+    mux.call("Target.setAutoAttach", watch("page", on), CALL_TIMEOUT).await.map(drop)
+}
+
+struct Attending {
+    mux: Mux,
+    attendants: Vec<Arc<dyn Attendant>>,
+    taker: mpsc::Sender<Event>,
+    /// By CDP session.
+    met: HashMap<String, Met>,
+}
+
+struct Met {
+    page: Arc<Page>,
+    is_frame: bool,
+    _followed: Followed,
+}
+
+impl Attending {
+    async fn run(mut self, mut events: Receiver<Event>, mut reported: mpsc::Receiver<Event>) {
+        let mux = self.mux.clone();
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok(event) => self.heed_root(&event),
+                    Err(RecvError::Lagged(_)) => self.start_over().await,
+                    Err(RecvError::Closed) => return,
+                },
+                Some(event) = reported.recv() => {
+                    // One may have been lost, and something waits for us for good.
+                    let full = self.taker.capacity() == 0;
+                    self.heed(&event);
+                    if full {
+                        self.start_over().await;
+                    }
+                }
+                () = mux.closed() => return,
+            }
+        }
+    }
+
+    /// A page may wait for us that we have not heard of. Letting go of all and attaching again frees every one.
+    async fn start_over(&self) {
+        for on in [false, true] {
+            if let Err(error) = watch_pages(&self.mux, on).await {
+                tracing::debug!(%error, "the browser did not take the order to tell of pages again");
+            }
+        }
+    }
+
+    fn heed_root(&mut self, event: &Event) {
+        if event.session.is_none() {
+            self.heed_target(event);
+        }
+    }
+
+    fn heed(&mut self, event: &Event) {
+        if event.method.starts_with("Target.") {
+            return self.heed_target(event);
+        }
+        let met = event.session.as_ref().and_then(|session| self.met.get(session));
+        if let Some(Met { page, is_frame, .. }) = met {
+            self.wanted(*is_frame).for_each(|attendant| attendant.heed(page, event));
+        }
+    }
+
+    fn heed_target(&mut self, event: &Event) {
+        let Some(session) = event.params["sessionId"].as_str() else { return };
+        match event.method.as_str() {
+            "Target.attachedToTarget" => self.meet(session.to_owned(), &event.params["targetInfo"]),
+            "Target.detachedFromTarget" => drop(self.met.remove(session)),
+            _ => {}
+        }
+    }
+
+    fn meet(&mut self, session: String, info: &Value) {
+        let is_frame = match info["type"].as_str() {
+            Some("page") => false,
+            Some("iframe") => true,
+            _ => return,
+        };
+        let target = info["targetId"].as_str().unwrap_or_default().to_owned();
+        let page = Arc::new(Page { mux: self.mux.clone(), session: session.clone(), target });
+        let followed = self.mux.follow(&session, self.taker.clone());
+        let mut calls: Vec<Call> =
+            self.wanted(is_frame).flat_map(|attendant| attendant.greet(&page)).collect();
+        if self.wanted(true).next().is_some() {
+            calls.push(("Target.setAutoAttach", watch("iframe", true)));
+        }
+        calls.push(("Runtime.runIfWaitingForDebugger", json!({})));
+        page.order(calls);
+        self.met.insert(session, Met { page, is_frame, _followed: followed });
+    }
+
+    fn wanted(&self, is_frame: bool) -> impl Iterator<Item = &Arc<dyn Attendant>> {
+        self.attendants.iter().filter(move |attendant| !is_frame || attendant.enters_frames())
+    }
+}
