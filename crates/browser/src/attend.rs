@@ -33,11 +33,14 @@ pub trait Attendant: Send + Sync + 'static {
     fn enters_frames(&self) -> bool;
 
     /// What to call in a page, or such a frame, that was just met, in this order. It runs once it has taken the calls.
-    fn greet(&self, page: &Page) -> Vec<Call>;
+    fn greet(&self, page: &Arc<Page>) -> Vec<Call>;
 
     /// Hears what a page reports in the session that [`Self::greet`] called in, one event after the other. Never waits: what takes
     /// time goes into a task.
     fn heed(&self, page: &Arc<Page>, event: &Event);
+
+    /// Forgets a page that is gone.
+    fn part(&self, _page: &Page) {}
 }
 
 /// A page, or a frame in a process of its own, and the CDP session with it.
@@ -46,12 +49,24 @@ pub struct Page {
     mux: Mux,
     session: String,
     target: String,
+    url: String,
+    is_frame: bool,
 }
 
 impl Page {
     /// Returns its DevTools target id.
     pub fn target(&self) -> &str {
         &self.target
+    }
+
+    /// Whether it is a frame of a page, in a process of its own.
+    pub fn is_frame(&self) -> bool {
+        self.is_frame
+    }
+
+    /// Returns the address that it had, or was on its way to, when it was met.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Makes a call in it. It is on its way when this returns.
@@ -117,7 +132,6 @@ struct Attending {
 
 struct Met {
     page: Arc<Page>,
-    is_frame: bool,
     _followed: Followed,
 }
 
@@ -164,8 +178,8 @@ impl Attending {
             return self.heed_target(event);
         }
         let met = event.session.as_ref().and_then(|session| self.met.get(session));
-        if let Some(Met { page, is_frame, .. }) = met {
-            self.wanted(*is_frame).for_each(|attendant| attendant.heed(page, event));
+        if let Some(Met { page, .. }) = met {
+            self.wanted(page.is_frame).for_each(|attendant| attendant.heed(page, event));
         }
     }
 
@@ -173,7 +187,7 @@ impl Attending {
         let Some(session) = event.params["sessionId"].as_str() else { return };
         match event.method.as_str() {
             "Target.attachedToTarget" => self.meet(session.to_owned(), &event.params["targetInfo"]),
-            "Target.detachedFromTarget" => drop(self.met.remove(session)),
+            "Target.detachedFromTarget" => self.part(session),
             _ => {}
         }
     }
@@ -184,8 +198,10 @@ impl Attending {
             Some("iframe") => true,
             _ => return,
         };
-        let target = info["targetId"].as_str().unwrap_or_default().to_owned();
-        let page = Arc::new(Page { mux: self.mux.clone(), session: session.clone(), target });
+        let text = |key: &str| info[key].as_str().unwrap_or_default().to_owned();
+        let (target, url) = (text("targetId"), text("url"));
+        let page = Page { mux: self.mux.clone(), session: session.clone(), target, url, is_frame };
+        let page = Arc::new(page);
         let followed = self.mux.follow(&session, self.taker.clone());
         let mut calls: Vec<Call> =
             self.wanted(is_frame).flat_map(|attendant| attendant.greet(&page)).collect();
@@ -194,7 +210,13 @@ impl Attending {
         }
         calls.push(("Runtime.runIfWaitingForDebugger", json!({})));
         page.order(calls);
-        self.met.insert(session, Met { page, is_frame, _followed: followed });
+        self.met.insert(session, Met { page, _followed: followed });
+    }
+
+    fn part(&mut self, session: &str) {
+        if let Some(Met { page, .. }) = self.met.remove(session) {
+            self.wanted(page.is_frame).for_each(|attendant| attendant.part(&page));
+        }
     }
 
     fn wanted(&self, is_frame: bool) -> impl Iterator<Item = &Arc<dyn Attendant>> {

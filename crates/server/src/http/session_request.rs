@@ -150,6 +150,7 @@ fn browser_request(config: &BrowserConfig) -> Result<BrowserRequest> {
         pdf_viewer: on(config.pdf_viewer).unwrap_or(usual.pdf_viewer),
         popup_blocker: on(config.popup_blocker).unwrap_or(usual.popup_blocker),
         force_popups_as_tabs: on(config.force_popups_as_tabs).unwrap_or(usual.force_popups_as_tabs),
+        adblock: on(config.adblock),
         extensions: extensions(config)?,
         ca_certificates: ca_certificates(config)?,
     })

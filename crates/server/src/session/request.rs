@@ -110,6 +110,9 @@ pub struct BrowserRequest {
     pub popup_blocker: bool,
     /// Opens windows as tabs. The headless shell has no windows.
     pub force_popups_as_tabs: bool,
+    /// Whether advertisements are blocked: at its way out and in its pages, or not at all. When nobody said, as the configuration
+    /// has it, and at the way out only.
+    pub adblock: Option<bool>,
     /// Uploaded extensions to load, each once.
     pub extensions: Vec<ExtensionId>,
     /// Names of uploaded certificates to trust, each once.
@@ -128,6 +131,7 @@ impl Default for BrowserRequest {
             pdf_viewer: true,
             popup_blocker: true,
             force_popups_as_tabs: false,
+            adblock: None,
             extensions: Vec::new(),
             ca_certificates: Vec::new(),
         }

@@ -12,9 +12,10 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use roadstead_api::{ProjectId, SessionId};
 use roadstead_browser::{
-    Attendant, Browser, Build, Cgroups, Confinement, DismissDialogs, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId,
-    Viewport, landlock_support, process_start_time,
+    Attendant, Browser, Build, Cgroups, Confinement, DismissDialogs, Executables, Landlock, LaunchError,
+    LaunchOptions, Limits, UserId, Viewport, landlock_support, process_start_time,
 };
+use roadstead_egress::Filter;
 use tokio::task::JoinHandle;
 use tracing::{Instrument as _, error, info, warn};
 
@@ -29,6 +30,8 @@ use super::restore::{self, Restore};
 use super::users::{SessionUser, Users};
 use super::way_out::WayOut;
 use super::work_dir::WorkDir;
+use crate::adblock::pages::Pages;
+use crate::adblock::rules::Rules;
 use crate::config::{ChromiumConfig, Config, Confine};
 use crate::db::Admission;
 use crate::error::{Error, Result};
@@ -218,7 +221,9 @@ pub(super) async fn start(
     (project, request): (ProjectId, &SessionRequest),
     admission: &Admission,
 ) -> Result<Started> {
-    let way_out = WayOut::open(&context.exits).await?;
+    let blocks = request.browser.adblock.unwrap_or(context.lists.are_usual());
+    let rules = blocks.then(|| context.lists.rules());
+    let way_out = WayOut::open(&context.exits, rules.clone().map(|rules| rules as Arc<dyn Filter>)).await?;
     let (address, (browser, restore, user)) = both(
         open_way(context, &way_out, request, admission),
         launch(context, (id, work), (project, request), admission, way_out.listener()),
@@ -245,7 +250,12 @@ pub(super) async fn start(
     // Together: neither needs the other, and each waits for something else (a disk, a browser).
     let (recorded, ordered) = tokio::join!(
         context.db.session_running(id, version, browser.pid(), started, report.as_ref(), address),
-        give_orders(&browser, work, request, report.as_ref().is_some_and(|report| report.restored.tabs > 0)),
+        give_orders(
+            &browser,
+            work,
+            (request, rules),
+            report.as_ref().is_some_and(|report| report.restored.tabs > 0)
+        ),
     );
     recorded.and(ordered)?;
     Ok(Started { browser, way_out, user, downloads, recording })
@@ -430,11 +440,16 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Gives the browser its orders. `tabs` tells whether it shows some that were brought back.
-async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest, tabs: bool) -> Result<()> {
+async fn give_orders(
+    browser: &Browser,
+    work: &WorkDir,
+    (request, rules): (&SessionRequest, Option<Arc<Rules>>),
+    tabs: bool,
+) -> Result<()> {
     let mux = browser.mux();
     let downloads = work.downloads();
     mux.capture_downloads(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
-    let attendants = attendants(request);
+    let attendants = attendants(request, rules);
     if !attendants.is_empty() {
         browser.attend(attendants).await.map_err(unresponsive)?;
     }
@@ -454,10 +469,14 @@ async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest
 }
 
 /// Who has something to do in every page.
-fn attendants(request: &SessionRequest) -> Vec<Arc<dyn Attendant>> {
+fn attendants(request: &SessionRequest, rules: Option<Arc<Rules>>) -> Vec<Arc<dyn Attendant>> {
     let mut attendants: Vec<Arc<dyn Attendant>> = Vec::new();
     if request.browser.disable_dialogs {
         attendants.push(Arc::new(DismissDialogs));
+    }
+    // Who did not ask gets it at the way out, which costs pages nothing.
+    if let Some(rules) = rules.filter(|_| request.browser.adblock == Some(true)) {
+        attendants.push(Arc::new(Pages::new(rules)));
     }
     attendants
 }
