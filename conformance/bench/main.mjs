@@ -24,6 +24,7 @@ try {
   for (const build of BUILDS) rows.push(...(await checkpoints(build)));
   for (const build of BUILDS) rows.push(...(await protocol(build)));
   for (const build of BUILDS) rows.push(...(await recordings(build)));
+  for (const build of BUILDS) rows.push(...(await adblock(build)));
   console.log(table(['figure', 'build', 'ours', 'compared with', 'theirs', 'ratio'], rows));
   console.log(`medians of ${rounds} rounds; server process after the run: ${server.residentMiB()} MiB resident`);
 } finally {
@@ -107,6 +108,25 @@ async function recordings(build) {
     rows.push([`recorded: ${name}`, build.name, share(recorded), 'the same unrecorded', share(plain), ratio(recorded, plain)]);
   }
   return rows;
+}
+
+// What blocking advertisements costs a page with a hundred images, none of which is one: refused by host, and in pages, against not.
+async function adblock(build) {
+  const kinds = [[undefined, 'by host'], [true, 'in pages too'], [false, 'off']];
+  const sessions = [];
+  for (const [active] of kinds) sessions.push(await server.viewer(build, active));
+  const times = kinds.map(() => []);
+  for (let round = -1; round < rounds * 3; round++) {
+    for (const [index, session] of sessions.entries()) {
+      const took = await timed(() => session.page.goto(`${site.url}/images?${round}-${index}`, { waitUntil: 'load' }));
+      if (round >= 0) times[index].push(took);
+    }
+  }
+  for (const session of sessions) await server.leave(session);
+  const off = times.at(-1);
+  return [0, 1].map((kind) => [
+    `page with 100 images, adblock ${kinds[kind][1]}`, build.name, ms(times[kind]), 'adblock off', ms(off), ratio(times[kind], off),
+  ]);
 }
 
 // Round trips and the throughput of 5 MB replies, through us and through a bare debugging port.

@@ -65,6 +65,20 @@ export class Roadstead {
     await browser.close();
   }
 
+  // A session with a page of Playwright's.
+  async viewer(build, adblock) {
+    const session = await this.#request('POST', '/v1/sessions', {
+      browser: { headless: { active: build.headless }, adblock: adblock === undefined ? {} : { active: adblock }, popup_blocker: { active: false } },
+    });
+    const browser = await chromium.connectOverCDP(session.cdp_url);
+    return { session, browser, page: browser.contexts()[0].pages()[0] };
+  }
+
+  async leave({ session, browser }) {
+    await browser.close();
+    await this.end(session);
+  }
+
   // Saves a running session, and returns the receipt.
   checkpoint(session, profile) {
     return this.#request('POST', `/v1/profiles/${encodeURIComponent(profile)}/checkpoint`, { session_id: session.id });

@@ -42,6 +42,14 @@ export async function startSite() {
       return response.end(randomBytes(bytes >> 1).toString('hex'));
     }
     if (url.pathname === '/moving') return response.end(MOVING);
+    if (url.pathname === '/images') {
+      const images = Array.from({ length: 100 }, (_, i) => `<img class="thing-${i}" src="/image?${url.search.slice(1)}-${i}">`);
+      return response.end(`<!doctype html><title>images</title>${images.join('')}`);
+    }
+    if (url.pathname === '/image') {
+      response.setHeader('content-type', 'image/svg+xml');
+      return response.end('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
+    }
     response.end(url.pathname === '/fill' ? FILL(bytes) : '<!doctype html><title>plain</title><p>plain');
   });
   server.listen(0, '127.0.0.1');

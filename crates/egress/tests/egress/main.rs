@@ -7,6 +7,7 @@ mod contents;
 mod cut;
 mod direct;
 mod exits;
+mod filters;
 mod fixtures;
 mod http;
 mod malformed;
