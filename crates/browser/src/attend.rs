@@ -80,7 +80,7 @@ impl Page {
     }
 
     /// Makes calls in it, in this order, whose answers nobody needs.
-    pub fn order(&self, calls: Vec<Call>) {
+    pub fn order(&self, calls: &[Call]) {
         // All are on their way before one is waited for.
         let asked: Vec<_> =
             calls.iter().map(|(method, params)| self.call(method, params, CALL_TIMEOUT)).collect();
@@ -209,7 +209,7 @@ impl Attending {
             calls.push(("Target.setAutoAttach", watch("iframe", true)));
         }
         calls.push(("Runtime.runIfWaitingForDebugger", json!({})));
-        page.order(calls);
+        page.order(&calls);
         self.met.insert(session, Met { page, _followed: followed });
     }
 

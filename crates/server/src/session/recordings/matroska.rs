@@ -96,6 +96,6 @@ mod tests {
     #[test]
     fn elements_have_their_ids_and_lengths() {
         assert_eq!(element(0x86, b"ab"), [0x86, 1, 0, 0, 0, 0, 0, 0, 2, b'a', b'b']);
-        assert_eq!(head((8, 6), 40)[..4], [0x1A, 0x45, 0xDF, 0xA3]);
+        assert_eq!(head((8, 6), 30)[..4], [0x1A, 0x45, 0xDF, 0xA3]);
     }
 }

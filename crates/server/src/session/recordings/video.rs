@@ -35,8 +35,9 @@ const PIECE_BYTES: usize = 256 << 10;
 const MAX_MEMORY: u64 = 3 << 30;
 /// How large a video may be: it is made in memory.
 const MAX_VIDEO: u64 = 512 << 20;
-/// How long before its end a recording's last picture is given again, and shown then, in milliseconds.
-const LAST_MS: u64 = 40;
+/// How long before its end a recording's last picture is given again, and shown then, in milliseconds: less than
+/// lies between any two, lest ffmpeg moves one that comes while another is still shown.
+const LAST_MS: u64 = 30;
 /// How long a recording's last picture is shown at least, in milliseconds.
 const AT_LEAST_MS: u64 = 1_000;
 /// What a caller is told who has no ffmpeg.
