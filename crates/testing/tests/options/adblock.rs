@@ -40,7 +40,7 @@ fn page(other: &str) -> String {
 async fn answer(State((asked, other)): State<(Asked, String)>, headers: HeaderMap, uri: Uri) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let host = host.split(':').next().unwrap_or_default();
-    asked.lock().unwrap().insert(format!("{host}{}", uri.path()));
+    asked.lock().expect("nobody panics with it").insert(format!("{host}{}", uri.path()));
     let script = |text: &str| ([(header::CONTENT_TYPE, "text/javascript")], text.to_owned()).into_response();
     match uri.path() {
         "/" => {
@@ -95,7 +95,7 @@ impl Sites {
     }
 
     async fn session(&self, headless: bool, adblock: Value) -> Result<(String, Page)> {
-        self.asked.lock().unwrap().clear();
+        self.asked.lock().expect("nobody panics with it").clear();
         let mut browser = json!({"headless": {"active": headless}});
         if !adblock.is_null() {
             browser["adblock"] = json!({"active": adblock});
@@ -105,7 +105,7 @@ impl Sites {
     }
 
     fn was_asked(&self, what: &str) -> bool {
-        self.asked.lock().unwrap().contains(what)
+        self.asked.lock().expect("nobody panics with it").contains(what)
     }
 }
 
@@ -115,7 +115,7 @@ async fn display(page: &mut Page, id: &str) -> Result<Value> {
 
 /// Writes a list beside a data dir that is to be made. Returns the configuration that names it.
 fn configured(list: &std::path::Path) -> String {
-    format!("[adblock]\nlists = [{list:?}]\n")
+    format!("[adblock]\nlists = ['{}']\n", list.display())
 }
 
 fn list() -> Result<(tempfile::TempDir, std::path::PathBuf)> {
