@@ -8,7 +8,7 @@
 //! | `proxy_config`, `profile`, `viewport`, `initial_url`, `tags` | `session.proxy`, `browser.profile`, `browser.viewport`, `session.initial_url`, `session.tags` |
 //! | `timeout`, `idle_timeout`, in minutes | `session.timeout` |
 //!
-//! A session's answers are bare, and a list is an array right under `data`.
+//! A session's answers are bare, a list is an array right under `data`, and a recording is nothing but the addresses of its videos.
 
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
@@ -23,7 +23,7 @@ use super::origin::WebSocketOrigin;
 use super::params::{Params, SessionPath};
 use super::rate_limit::RateLimitFields;
 use super::session_list::{self, FilterParams};
-use super::{auth, profiles, sessions};
+use super::{auth, profiles, session_recordings, sessions};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
@@ -35,6 +35,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/sessions/active", get(list_active))
         .route("/sessions/all", axum::routing::delete(sessions::end_all_sessions))
         .route("/sessions/{session_id}", get(get_session).delete(sessions::end_session))
+        .route("/sessions/{session_id}/recording", get(list_videos))
         .route("/profiles", get(list_profiles).post(profiles::create_profile))
         .route(
             "/profiles/{name}",
@@ -71,6 +72,18 @@ async fn list_active(
 ) -> Result<Json<Data<Vec<SessionStatusItem>>>, Failure> {
     let Json(Data { data }) = session_list::list_live_sessions(app, caller, params).await?;
     Ok(Json(Data::of(data.items)))
+}
+
+/// `{"data": {"videos": ["https://…"]}}`, as the scripts of then read it.
+async fn list_videos(
+    app: State<App>,
+    caller: Extension<Caller>,
+    origin: WebSocketOrigin,
+    path: SessionPath,
+) -> Result<Json<Value>, Failure> {
+    let Json(Data { data }) = session_recordings::list_recordings(app, caller, origin, path).await?;
+    let videos: Vec<_> = data.items.iter().map(|recording| recording.file_link.as_str()).collect();
+    Ok(Json(json!({"data": {"videos": videos}})))
 }
 
 async fn list_profiles(

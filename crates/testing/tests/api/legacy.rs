@@ -73,9 +73,14 @@ async fn profiles_are_an_array_right_under_data() {
 async fn it_is_behind_the_key_and_not_in_the_document() {
     let server = TestServer::start().await;
     let stranger = server.stranger();
-    for path in
-        ["/api/sessions", "/api/sessions/active", "/api/sessions/x", "/api/profiles", "/api/profiles/x"]
-    {
+    for path in [
+        "/api/sessions",
+        "/api/sessions/active",
+        "/api/sessions/x",
+        "/api/sessions/x/recording",
+        "/api/profiles",
+        "/api/profiles/x",
+    ] {
         assert_eq!(stranger.get(path).await.failure().0, 401, "{path}");
     }
     for path in ["/api/sessions", "/api/profiles"] {

@@ -54,6 +54,9 @@ async fn a_recording_is_listed_and_its_pictures_are_fetched() {
     ] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
+    // What scripts from before `/v1` read.
+    let videos = server.get(&format!("/api/sessions/{id}/recording")).await.data();
+    assert_eq!(videos, json!({"videos": [item["file_link"]]}));
     let frames = server.get(&format!("{path}/primary/frames")).await.data();
     assert_eq!(frames["status"], "completed");
     assert!(frames["frames"][0].as_u64() <= frames["frames"][1].as_u64(), "{frames}");
@@ -79,6 +82,8 @@ async fn a_session_that_is_not_recorded_says_so() {
         let id = created["id"].as_str().unwrap();
         let path = format!("/v1/sessions/{id}/recordings");
         assert_eq!(server.get(&path).await.data(), json!({"count": 0, "items": []}));
+        let videos = server.get(&format!("/api/sessions/{id}/recording")).await.data();
+        assert_eq!(videos, json!({"videos": []}));
         let disabled = (400, "Recording feature is disabled for this session.".to_owned());
         for what in ["pause", "resume"] {
             let answer = server.client().post(&format!("{path}/{what}"), json!({})).await;
