@@ -12,8 +12,8 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use roadstead_api::{ProjectId, SessionId};
 use roadstead_browser::{
-    Attendant, Browser, Build, Cgroups, Confinement, DismissDialogs, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId,
-    Viewport, landlock_support, process_start_time,
+    Attendant, Browser, Build, Cgroups, Confinement, DismissDialogs, Executables, Landlock, LaunchError,
+    LaunchOptions, Limits, UserId, Viewport, landlock_support, process_start_time,
 };
 use tokio::task::JoinHandle;
 use tracing::{Instrument as _, error, info, warn};
@@ -23,6 +23,7 @@ use super::belongings::Belongings;
 use super::certificates::trust;
 use super::downloads::Capture;
 use super::extensions::own;
+use super::mask::{Masking, find_invalid};
 use super::recordings::{Control, Recorder};
 use super::request::{BrowserRequest, SessionRequest};
 use super::restore::{self, Restore};
@@ -239,6 +240,11 @@ pub(super) async fn start(
         Some(restore) => Some(restore.run(&browser).await.map_err(unresponsive)?),
         None => None,
     };
+    // Before anything is recorded that is to be masked.
+    let attendants = attendants(request);
+    if !attendants.is_empty() {
+        browser.attend(attendants).await.map_err(unresponsive)?;
+    }
     let recording = begin_recording(context, id, request, &browser).await?;
     let version = &browser.version().product;
     let started = process_start_time(browser.pid()).unwrap_or(0);
@@ -337,6 +343,7 @@ async fn launch<'a>(
     };
     let browser = Browser::launch(&options).await.map_err(|problem| launch_failed(&problem))?;
     require_loaded(&browser, &belongings).await?;
+    require_understood(&browser, request).await?;
     if popups_as_tabs && !browser.has_extension(own::CHROMIUM_ID).await.map_err(unresponsive)? {
         return Err(Error::Unavailable(
             "Chromium does not load the extension that makes tabs of popups; leave out browser.force_popups_as_tabs.".to_owned(),
@@ -388,6 +395,17 @@ async fn require_loaded(browser: &Browser, belongings: &Belongings) -> Result<()
     Ok(())
 }
 
+/// Refuses what is to be masked by rules that the browser cannot read.
+async fn require_understood(browser: &Browser, request: &SessionRequest) -> Result<()> {
+    let Some(mask) = &request.browser.mask else { return Ok(()) };
+    match find_invalid(browser, mask).await.map_err(unresponsive)? {
+        Some(invalid) => {
+            Err(Error::invalid(&format!("browser.sensitive_data_mask.{}", invalid.field), invalid.why))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What the files of a session hold before its browser starts.
 struct Prepared {
     portable: Option<PortableState>,
@@ -434,10 +452,6 @@ async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest
     let mux = browser.mux();
     let downloads = work.downloads();
     mux.capture_downloads(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
-    let attendants = attendants(request);
-    if !attendants.is_empty() {
-        browser.attend(attendants).await.map_err(unresponsive)?;
-    }
     if let Some(url) = &request.initial_url {
         // A page that does not load is the page's affair: the browser shows its error page, and the session is there.
         // It does not take the place of a tab that was asked for.
@@ -458,6 +472,9 @@ fn attendants(request: &SessionRequest) -> Vec<Arc<dyn Attendant>> {
     let mut attendants: Vec<Arc<dyn Attendant>> = Vec::new();
     if request.browser.disable_dialogs {
         attendants.push(Arc::new(DismissDialogs));
+    }
+    if let Some(mask) = &request.browser.mask {
+        attendants.push(Arc::new(Masking::new(mask)));
     }
     attendants
 }
