@@ -241,9 +241,13 @@ pub(super) async fn start(
         None => None,
     };
     // Before anything is recorded that is to be masked.
-    let attendants = attendants(request);
+    let masking = request.browser.mask.as_ref().map(|mask| Arc::new(Masking::new(mask)));
+    let attendants = attendants(request, masking.clone());
     if !attendants.is_empty() {
         browser.attend(attendants).await.map_err(unresponsive)?;
+    }
+    if let Some(masking) = masking {
+        masking.settle().await;
     }
     let recording = begin_recording(context, id, request, &browser).await?;
     let version = &browser.version().product;
@@ -468,13 +472,13 @@ async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest
 }
 
 /// Who has something to do in every page.
-fn attendants(request: &SessionRequest) -> Vec<Arc<dyn Attendant>> {
+fn attendants(request: &SessionRequest, masking: Option<Arc<Masking>>) -> Vec<Arc<dyn Attendant>> {
     let mut attendants: Vec<Arc<dyn Attendant>> = Vec::new();
     if request.browser.disable_dialogs {
         attendants.push(Arc::new(DismissDialogs));
     }
-    if let Some(mask) = &request.browser.mask {
-        attendants.push(Arc::new(Masking::new(mask)));
+    if let Some(masking) = masking {
+        attendants.push(masking);
     }
     attendants
 }

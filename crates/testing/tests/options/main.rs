@@ -3,4 +3,5 @@
 mod certificates;
 mod extensions;
 mod ground;
+mod mask;
 mod popups;

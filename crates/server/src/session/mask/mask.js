@@ -17,6 +17,10 @@ const SWEPT_ELEMENTS = 3000;
 /** How often a page may answer a change of ours with one of its own before others have their turn. */
 const MAX_ROUNDS = 200;
 
+/** What may have a shadow root besides elements of kinds of their own. */
+const HOSTS = new Set(
+  'article aside blockquote body div footer h1 h2 h3 h4 h5 h6 header main nav p section span'.split(' '),
+);
 /** Whose text is not shown, or is a value. */
 const NOT_SHOWN = new Set(['script', 'style', 'noscript', 'template', 'textarea']);
 const SHOWN_ATTRIBUTES = ['placeholder', 'title', 'alt', 'aria-label', 'aria-description', 'aria-valuetext', 'label'];
@@ -66,6 +70,9 @@ let roots = [];
 const sheet = new CSSStyleSheet();
 /** Elements of kinds of their own that had no shadow root when they were seen. */
 let rootless = [];
+/** Other elements that may have got one right after they came, until they are swept over. */
+let fresh = [];
+let isAwaited = false;
 /** Walks that have not come to their end. While there are some, nothing is shown. */
 let unfinished = [];
 let goesOn = false;
@@ -218,6 +225,7 @@ function maskElement(element) {
   const shadow = shadowOf(element);
   if (shadow !== null) enter(shadow);
   else if (name.includes('-')) rootless.push(new WeakRef(element));
+  else if (HOSTS.has(name)) fresh.push(element);
 }
 
 const visit = (node) => (node.nodeType === Node.TEXT_NODE ? maskText(node) : node.nodeType === Node.ELEMENT_NODE && maskElement(node));
@@ -278,6 +286,32 @@ function enterLate() {
     if (shadow !== null) enter(shadow);
     return element !== undefined && shadow === null && isConnected(element);
   });
+  // Those that are entered may bring others.
+  for (let at = 0; at < fresh.length; at++) {
+    const shadow = shadowOf(fresh[at]);
+    if (shadow !== null) enter(shadow);
+  }
+}
+
+function lookAgain() {
+  for (const reference of roots) {
+    const root = reference.deref();
+    if (root === undefined) continue;
+    adopt(root);
+    for (const field of all(root, FIELDS)) maskField(field);
+  }
+  enterLate();
+  settle();
+}
+
+/** Looks again right before the page is drawn: whoever changes a page often does what nothing tells of in the same breath. */
+function awaitDrawing() {
+  if (isAwaited) return;
+  isAwaited = true;
+  requestAnimationFrame(() => {
+    isAwaited = false;
+    lookAgain();
+  });
 }
 
 function heed(records) {
@@ -293,7 +327,7 @@ function heed(records) {
     }
   }
   adopt(document);
-  enterLate();
+  awaitDrawing();
   settle();
 }
 
@@ -324,15 +358,10 @@ function findRoots(known) {
 
 function sweep() {
   listen();
+  lookAgain();
+  fresh = [];
   roots = roots.filter((reference) => reference.deref() !== undefined);
-  const known = roots.map((reference) => reference.deref());
-  for (const root of known) {
-    adopt(root);
-    for (const field of all(root, FIELDS)) maskField(field);
-  }
-  enterLate();
-  findRoots(known);
-  settle();
+  findRoots(roots.map((reference) => reference.deref()));
 }
 
 const OBSERVED = {
@@ -350,6 +379,7 @@ if (globalThis.roadsteadMask !== document) {
   writeRules();
   listen();
   enter(document);
+  awaitDrawing();
   settle();
   setInterval(sweep, SWEEP_MS);
 }
