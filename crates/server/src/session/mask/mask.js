@@ -373,13 +373,9 @@ const OBSERVED = {
 };
 const observer = new MutationObserver(heed);
 
-// It may come twice: at once into the page that is there, and into the page that it becomes.
-if (globalThis.roadsteadMask !== document) {
-  globalThis.roadsteadMask = document;
-  writeRules();
-  listen();
-  enter(document);
-  awaitDrawing();
-  settle();
-  setInterval(sweep, SWEEP_MS);
-}
+writeRules();
+listen();
+enter(document);
+awaitDrawing();
+settle();
+setInterval(sweep, SWEEP_MS);

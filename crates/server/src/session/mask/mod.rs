@@ -7,7 +7,9 @@
 //! # How Chromium behaves (148, measured, both builds)
 //!
 //! - A script for every new document runs in frames of the page's own process too, before anything of the page, but only in a CDP
-//!   session whose Page domain is enabled.
+//!   session whose Page domain is enabled, and only where the page has a script itself, or somebody evaluates one. A page without
+//!   any is masked when it tells that it has come, which it may do some milliseconds after it is first drawn. Enabling the Runtime
+//!   domain would change that, and would let pages find out that they are watched.
 //! - A style sheet that a script constructs and a document adopts acts whatever the document's policy (CSP) says of styles.
 //! - A page that exists takes the script along to a site in another process only once it has answered. A new page, or frame, that waits
 //!   for us has it in time without.
@@ -90,7 +92,10 @@ impl Mask {
 
     fn script(&self) -> String {
         let config = json!(self);
-        format!("(() => {{\n'use strict';\nconst CONFIG = {config};\n{FIND}\n{MASK}\n}})()")
+        // It may come twice, and acts once.
+        let guard =
+            "if (globalThis.roadsteadMask === document) return;\nglobalThis.roadsteadMask = document;";
+        format!("(() => {{\n'use strict';\n{guard}\nconst CONFIG = {config};\n{FIND}\n{MASK}\n}})()")
     }
 }
 
@@ -117,7 +122,7 @@ pub(super) async fn find_invalid(browser: &Browser, mask: &Mask) -> Result<Optio
 
 /// Has every page and every frame masked before it is seen.
 pub(super) struct Masking {
-    script: String,
+    script: Arc<str>,
     /// What the pages have not answered yet that were there before; none once that was waited for.
     first: Mutex<Option<JoinSet<()>>>,
 }
@@ -125,7 +130,7 @@ pub(super) struct Masking {
 impl Masking {
     /// Masks what is always masked, and what is wished for besides.
     pub(super) fn new(mask: &Mask) -> Self {
-        Self { script: mask.script(), first: Mutex::new(Some(JoinSet::new())) }
+        Self { script: mask.script().into(), first: Mutex::new(Some(JoinSet::new())) }
     }
 
     /// Waits until the pages that are there are masked, and take it along wherever they go.
@@ -145,7 +150,7 @@ impl Attendant for Masking {
     }
 
     fn greet(&self, page: &Page) -> Vec<Call> {
-        let script = json!({"source": self.script, "worldName": WORLD, "runImmediately": true});
+        let script = json!({"source": *self.script, "worldName": WORLD, "runImmediately": true});
         let calls = vec![("Page.enable", json!({})), ("Page.addScriptToEvaluateOnNewDocument", script)];
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(first) = first.as_mut() else { return calls };
@@ -156,7 +161,20 @@ impl Attendant for Masking {
         Vec::new()
     }
 
-    fn heed(&self, _: &Arc<Page>, _: &Event) {}
+    fn heed(&self, page: &Arc<Page>, event: &Event) {
+        if event.method != "Page.frameNavigated" {
+            return;
+        }
+        let frame = json!({"frameId": event.params["frame"]["id"], "worldName": WORLD});
+        let world = page.call("Page.createIsolatedWorld", &frame, CALL_TIMEOUT);
+        let (page, script) = (Arc::clone(page), Arc::clone(&self.script));
+        tokio::spawn(async move {
+            // A frame that has gone on by now has told of what it went to.
+            let Ok(world) = world.await else { return };
+            let script = json!({"expression": *script, "contextId": world["executionContextId"]});
+            page.order(vec![("Runtime.evaluate", script)]);
+        });
+    }
 }
 
 #[cfg(test)]
