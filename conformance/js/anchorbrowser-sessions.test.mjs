@@ -85,6 +85,29 @@ test('the smallest bodies start a full browser with the documented viewport', as
   }
 });
 
+test('sensitive data is masked where the session wants it', async () => {
+  const masked = {
+    ...headless,
+    sensitive_data_mask: {
+      active: true,
+      custom_selectors: ['.private'],
+      site_selectors: { '*.bank.example': ['.balance'] },
+      custom_patterns: [{ regex: 'order-\\d+', mask: '[order]' }],
+    },
+  };
+  await withSession({ browser: masked }, async (session) => {
+    const browser = await client.browser.connect(session.id);
+    const [page] = browser.contexts()[0].pages();
+    await page.goto(siteUrl);
+    await page.setContent('<p id=text>order-12 for me@example.com</p><p class=private>x</p><input type=email value=me@example.com>');
+    assert.equal(await page.textContent('#text'), '[order] for ****');
+    const filter = await page.locator('.private').evaluate((element) => getComputedStyle(element).filter);
+    assert.equal(filter, 'blur(8px)');
+    assert.equal(await page.inputValue('input'), 'me@example.com');
+    await browser.close();
+  });
+});
+
 test('client.browser.create starts a session and connects to it', async () => {
   const tag = unique('tag');
   const browser = await client.browser.create({ sessionOptions: { session: { tags: [tag] }, browser: headless } });

@@ -113,7 +113,7 @@ pub struct BrowserConfig {
     /// Traces of the browser. Accepted; there are no traces yet.
     #[serde(default, deserialize_with = "object::optional")]
     pub tracing: Option<TracingConfig>,
-    /// Masks sensitive data in pages. Not implemented: active is refused with 501.
+    /// Masks sensitive data in pages, off by default: in texts it is replaced, fields show it as discs or blurred. What forms send stays.
     #[serde(default, deserialize_with = "object::optional")]
     pub sensitive_data_mask: Option<SensitiveDataMaskConfig>,
 }
@@ -278,16 +278,19 @@ pub struct TracingConfig {
     pub sources: Option<bool>,
 }
 
-/// What is masked in pages.
+/// What is masked in pages: email addresses, phone numbers, numbers of cards and tokens in texts, fields that hold such things or
+/// passwords, and what is asked for here.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 pub struct SensitiveDataMaskConfig {
     /// Whether anything is masked.
     pub active: Option<bool>,
-    /// CSS selectors for every site.
+    /// CSS selectors of what is blurred on every site, 100 at most; 400 for one that the browser does not understand.
+    #[schema(example = json!([".account-balance"]))]
     pub custom_selectors: Option<Vec<String>>,
-    /// CSS selectors by host.
+    /// CSS selectors of what is blurred on some sites, by host (`bank.com`) or domain (`*.bank.com`: itself and all below it), 100 at most.
+    #[schema(example = json!({"*.bank.com": [".balance"]}))]
     pub site_selectors: Option<BTreeMap<String, Vec<String>>>,
-    /// Patterns of text.
+    /// Patterns of text that is replaced, 50 at most.
     #[serde(default, deserialize_with = "object::optional_list")]
     pub custom_patterns: Option<Vec<MaskPattern>>,
 }
@@ -295,7 +298,8 @@ pub struct SensitiveDataMaskConfig {
 /// A pattern of text to be masked.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 pub struct MaskPattern {
-    /// The regular expression.
+    /// A regular expression of JavaScript, without slashes and flags; 400 for what is none.
+    #[schema(example = "ACC-\\d{8}")]
     pub regex: Option<String>,
     /// What is shown instead; `****` by default.
     pub mask: Option<String>,

@@ -51,6 +51,7 @@ mod session_drive;
 mod session_files;
 mod session_input;
 mod session_list;
+mod session_mask;
 mod session_profile;
 mod session_proxy;
 mod session_recordings;

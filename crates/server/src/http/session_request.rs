@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::body::typed;
 use super::params::page_url;
-use super::{session_profile, session_proxy};
+use super::{session_mask, session_profile, session_proxy};
 use crate::error::{Error, Result};
 use crate::exits::choice::Wish;
 use crate::session::request::{BrowserRequest, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_DURATION, SessionRequest};
@@ -79,7 +79,6 @@ fn refuse_unimplemented(
     browser: &BrowserConfig,
 ) -> Result<()> {
     let filled = |list: Option<usize>| list.is_some_and(|length| length > 0);
-    let masks = browser.sensitive_data_mask.as_ref().and_then(|mask| mask.active) == Some(true);
     let asked = [
         (session.x402 == Some(true), "session.x402", "it needs a payment provider; leave it out"),
         (is_on(browser.captcha_solver), "browser.captcha_solver", "it needs a solving service; leave it out"),
@@ -93,11 +92,6 @@ fn refuse_unimplemented(
             is_on(browser.p2p_download),
             "browser.p2p_download",
             "pages are not handed downloads yet; leave it out, and fetch them from /v1/sessions/{id}/downloads",
-        ),
-        (
-            masks,
-            "browser.sensitive_data_mask",
-            "nothing is masked yet; leave it out, and mask what you record yourself",
         ),
         (
             filled(wire.integrations.as_ref().map(Vec::len)),
@@ -153,6 +147,7 @@ fn browser_request(config: &BrowserConfig) -> Result<BrowserRequest> {
         adblock: on(config.adblock),
         extensions: extensions(config)?,
         ca_certificates: ca_certificates(config)?,
+        mask: session_mask::read(config.sensitive_data_mask.as_ref())?,
     })
 }
 
@@ -234,6 +229,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::session::mask::Mask;
     use crate::session::request::ProfileUse;
 
     fn refusal(body: &Value) -> String {
@@ -264,6 +260,7 @@ mod tests {
                 "viewport": {"width": 800, "height": 600}, "fullscreen": {"active": true}, "pdf_viewer": {"active": false},
                 "disable_web_security": {"active": true}, "disable_dialogs": {"active": true},
                 "popup_blocker": {"active": false}, "force_popups_as_tabs": {"active": true}, "ca_certificates": ["a", "b", "a"],
+                "sensitive_data_mask": {"active": true},
             },
         });
         let request = read(body.clone()).unwrap();
@@ -285,6 +282,7 @@ mod tests {
                 popup_blocker: false,
                 force_popups_as_tabs: true,
                 ca_certificates: vec!["a".to_owned(), "b".to_owned()],
+                mask: Some(Mask::default()),
                 ..BrowserRequest::default()
             }
         );
@@ -378,7 +376,7 @@ mod tests {
             "session": {"proxy": {"active": true, "type": "anchor_proxy"}, "x402": true},
             "browser": {
                 "captcha_solver": {"active": true}, "extra_stealth": {"active": true}, "web_bot_auth": {"active": true},
-                "p2p_download": {"active": true}, "sensitive_data_mask": {"active": true},
+                "p2p_download": {"active": true},
             },
             "integrations": [{"id": "a"}], "identities": [{"id": "a"}],
         });
@@ -389,7 +387,6 @@ mod tests {
             "browser.extra_stealth",
             "browser.web_bot_auth",
             "browser.p2p_download",
-            "browser.sensitive_data_mask",
             "integrations",
             "identities",
         ] {

@@ -15,7 +15,7 @@
 //! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
 //! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
 //! out to the network ([`way_out`]), which files it is given ([`files`]), what it
-//! downloads ([`downloads`]), what it shows ([`recordings`]), what its project has uploaded for it ([`extensions`], [`certificates`],
+//! downloads ([`downloads`]), what it shows ([`recordings`]) and what it does not ([`mask`]), what its project has uploaded for it ([`extensions`], [`certificates`],
 //! [`belongings`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
@@ -33,6 +33,7 @@ pub mod files;
 mod finish;
 mod handle;
 pub mod history;
+pub mod mask;
 pub mod query;
 pub mod record;
 pub mod recordings;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::exits::choice::Wish;
 use crate::profile::SaveOptions;
+use crate::session::mask::Mask;
 
 /// A validated request for a session.
 #[derive(Clone, Debug)]
@@ -117,6 +118,8 @@ pub struct BrowserRequest {
     pub extensions: Vec<ExtensionId>,
     /// Names of uploaded certificates to trust, each once.
     pub ca_certificates: Vec<String>,
+    /// What is masked in pages, if anything is.
+    pub mask: Option<Mask>,
 }
 
 impl Default for BrowserRequest {
@@ -134,6 +137,7 @@ impl Default for BrowserRequest {
             adblock: None,
             extensions: Vec::new(),
             ca_certificates: Vec::new(),
+            mask: None,
         }
     }
 }

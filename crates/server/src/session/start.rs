@@ -24,6 +24,7 @@ use super::belongings::Belongings;
 use super::certificates::trust;
 use super::downloads::Capture;
 use super::extensions::own;
+use super::mask::{Masking, find_invalid};
 use super::recordings::{Control, Recorder};
 use super::request::{BrowserRequest, SessionRequest};
 use super::restore::{self, Restore};
@@ -244,18 +245,15 @@ pub(super) async fn start(
         Some(restore) => Some(restore.run(&browser).await.map_err(unresponsive)?),
         None => None,
     };
+    // Before anything is recorded that is to be masked.
+    attend(&browser, request, rules).await?;
     let recording = begin_recording(context, id, request, &browser).await?;
     let version = &browser.version().product;
     let started = process_start_time(browser.pid()).unwrap_or(0);
     // Together: neither needs the other, and each waits for something else (a disk, a browser).
     let (recorded, ordered) = tokio::join!(
         context.db.session_running(id, version, browser.pid(), started, report.as_ref(), address),
-        give_orders(
-            &browser,
-            work,
-            (request, rules),
-            report.as_ref().is_some_and(|report| report.restored.tabs > 0)
-        ),
+        give_orders(&browser, work, request, report.as_ref().is_some_and(|report| report.restored.tabs > 0)),
     );
     recorded.and(ordered)?;
     Ok(Started { browser, way_out, user, downloads, recording })
@@ -347,6 +345,7 @@ async fn launch<'a>(
     };
     let browser = Browser::launch(&options).await.map_err(|problem| launch_failed(&problem))?;
     require_loaded(&browser, &belongings).await?;
+    require_understood(&browser, request).await?;
     if popups_as_tabs && !browser.has_extension(own::CHROMIUM_ID).await.map_err(unresponsive)? {
         return Err(Error::Unavailable(
             "Chromium does not load the extension that makes tabs of popups; leave out browser.force_popups_as_tabs.".to_owned(),
@@ -398,6 +397,17 @@ async fn require_loaded(browser: &Browser, belongings: &Belongings) -> Result<()
     Ok(())
 }
 
+/// Refuses what is to be masked by rules that the browser cannot read.
+async fn require_understood(browser: &Browser, request: &SessionRequest) -> Result<()> {
+    let Some(mask) = &request.browser.mask else { return Ok(()) };
+    match find_invalid(browser, mask).await.map_err(unresponsive)? {
+        Some(invalid) => {
+            Err(Error::invalid(&format!("browser.sensitive_data_mask.{}", invalid.field), invalid.why))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What the files of a session hold before its browser starts.
 struct Prepared {
     portable: Option<PortableState>,
@@ -440,19 +450,10 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Gives the browser its orders. `tabs` tells whether it shows some that were brought back.
-async fn give_orders(
-    browser: &Browser,
-    work: &WorkDir,
-    (request, rules): (&SessionRequest, Option<Arc<Rules>>),
-    tabs: bool,
-) -> Result<()> {
+async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest, tabs: bool) -> Result<()> {
     let mux = browser.mux();
     let downloads = work.downloads();
     mux.capture_downloads(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
-    let attendants = attendants(request, rules);
-    if !attendants.is_empty() {
-        browser.attend(attendants).await.map_err(unresponsive)?;
-    }
     if let Some(url) = &request.initial_url {
         // A page that does not load is the page's affair: the browser shows its error page, and the session is there.
         // It does not take the place of a tab that was asked for.
@@ -468,17 +469,27 @@ async fn give_orders(
     Ok(())
 }
 
-/// Who has something to do in every page.
-fn attendants(request: &SessionRequest, rules: Option<Arc<Rules>>) -> Vec<Arc<dyn Attendant>> {
+/// Has every page attended by who has something to do there.
+async fn attend(browser: &Browser, request: &SessionRequest, rules: Option<Arc<Rules>>) -> Result<()> {
+    let wished = &request.browser;
     let mut attendants: Vec<Arc<dyn Attendant>> = Vec::new();
-    if request.browser.disable_dialogs {
+    if wished.disable_dialogs {
         attendants.push(Arc::new(DismissDialogs));
     }
     // Who did not ask gets it at the way out, which costs pages nothing.
-    if let Some(rules) = rules.filter(|_| request.browser.adblock == Some(true)) {
+    if let Some(rules) = rules.filter(|_| wished.adblock == Some(true)) {
         attendants.push(Arc::new(Pages::new(rules)));
     }
-    attendants
+    let masking = wished.mask.as_ref().map(|mask| Arc::new(Masking::new(mask)));
+    attendants.extend(masking.clone().map(|masking| masking as Arc<dyn Attendant>));
+    if attendants.is_empty() {
+        return Ok(());
+    }
+    browser.attend(attendants).await.map_err(unresponsive)?;
+    if let Some(masking) = masking {
+        masking.settle().await;
+    }
+    Ok(())
 }
 
 fn launch_failed(problem: &LaunchError) -> Error {

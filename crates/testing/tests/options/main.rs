@@ -5,4 +5,5 @@ mod adblock;
 mod certificates;
 mod extensions;
 mod ground;
+mod mask;
 mod popups;
