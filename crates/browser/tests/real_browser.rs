@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_browser::{
-    DismissDialogs,
-    Browser, Build, Ending, Executables, Exit, Graces, LaunchOptions, Leftover, UserId, Viewport,
-    end_leftover, process_start_time,
+    Browser, Build, DismissDialogs, Ending, Executables, Exit, Graces, LaunchOptions, Leftover, UserId,
+    Viewport, end_leftover, process_start_time,
 };
 use roadstead_devtools::Mux;
 use serde_json::{Value, json};

@@ -12,8 +12,8 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use roadstead_api::{ProjectId, SessionId};
 use roadstead_browser::{
-    Attendant, Browser, Build, Cgroups, Confinement, DismissDialogs, Executables, Landlock, LaunchError, LaunchOptions, Limits, UserId,
-    Viewport, landlock_support, process_start_time,
+    Attendant, Browser, Build, Cgroups, Confinement, DismissDialogs, Executables, Landlock, LaunchError,
+    LaunchOptions, Limits, UserId, Viewport, landlock_support, process_start_time,
 };
 use tokio::task::JoinHandle;
 use tracing::{Instrument as _, error, info, warn};

@@ -206,12 +206,7 @@ fn arguments(encoder: &[&str], (width, height): (u16, u16)) -> Vec<String> {
 }
 
 /// Gives ffmpeg the pictures.
-async fn feed(
-    mut stdin: ChildStdin,
-    reel: Reel,
-    size: (u16, u16),
-    duration_ms: u64,
-) -> io::Result<()> {
+async fn feed(mut stdin: ChildStdin, reel: Reel, size: (u16, u16), duration_ms: u64) -> io::Result<()> {
     stdin.write_all(&matroska::head(size, LAST_MS)).await?;
     let moments: Vec<Moment> = reel.moments().collect();
     let first = moments.first().map_or(0, |moment| moment.at_ms);
