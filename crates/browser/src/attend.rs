@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// How long the browser may take for one call. Nothing depends on the answers.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +34,7 @@ pub trait Attendant: Send + Sync + 'static {
     fn enters_frames(&self) -> bool;
 
     /// What to call in a page, or such a frame, that was just met, in this order. It runs once it has taken the calls.
-    fn greet(&self, page: &Page) -> Vec<Call>;
+    fn greet(&self, page: &Arc<Page>) -> Vec<Call>;
 
     /// Hears what a page reports in the session that [`Self::greet`] called in, one event after the other. Never waits: what takes
     /// time goes into a task.
@@ -46,12 +47,23 @@ pub struct Page {
     mux: Mux,
     session: String,
     target: String,
+    opener: Option<String>,
 }
 
 impl Page {
     /// Returns its DevTools target id.
     pub fn target(&self) -> &str {
         &self.target
+    }
+
+    /// Returns the target id of the page that opened it, if one did.
+    pub fn opener(&self) -> Option<&str> {
+        self.opener.as_deref()
+    }
+
+    /// Returns when a client last said the word to it that [`Mux::listen_for`] listens for.
+    pub fn last_said(&self) -> Option<Instant> {
+        self.mux.last_said(&self.target)
     }
 
     /// Makes a call in it. It is on its way when this returns.
@@ -185,7 +197,8 @@ impl Attending {
             _ => return,
         };
         let target = info["targetId"].as_str().unwrap_or_default().to_owned();
-        let page = Arc::new(Page { mux: self.mux.clone(), session: session.clone(), target });
+        let opener = info["openerId"].as_str().map(str::to_owned);
+        let page = Arc::new(Page { mux: self.mux.clone(), session: session.clone(), target, opener });
         let followed = self.mux.follow(&session, self.taker.clone());
         let mut calls: Vec<Call> =
             self.wanted(is_frame).flat_map(|attendant| attendant.greet(&page)).collect();

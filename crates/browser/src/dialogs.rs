@@ -26,7 +26,7 @@ impl Attendant for DismissDialogs {
         false
     }
 
-    fn greet(&self, _: &Page) -> Vec<Call> {
+    fn greet(&self, _: &Arc<Page>) -> Vec<Call> {
         // A dialog that was there before us is not reported.
         vec![("Page.enable", json!({})), dismissal(false)]
     }

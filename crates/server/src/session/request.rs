@@ -110,6 +110,8 @@ pub struct BrowserRequest {
     pub popup_blocker: bool,
     /// Opens windows as tabs. The headless shell has no windows.
     pub force_popups_as_tabs: bool,
+    /// Hands pages their downloads, and keeps none beyond the session.
+    pub p2p_download: bool,
     /// Uploaded extensions to load, each once.
     pub extensions: Vec<ExtensionId>,
     /// Names of uploaded certificates to trust, each once.
@@ -128,6 +130,7 @@ impl Default for BrowserRequest {
             pdf_viewer: true,
             popup_blocker: true,
             force_popups_as_tabs: false,
+            p2p_download: false,
             extensions: Vec::new(),
             ca_certificates: Vec::new(),
         }

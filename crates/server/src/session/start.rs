@@ -21,8 +21,9 @@ use tracing::{Instrument as _, error, info, warn};
 use super::Context;
 use super::belongings::Belongings;
 use super::certificates::trust;
-use super::downloads::Capture;
+use super::downloads::{Capture, Extract, GLOBAL};
 use super::extensions::own;
+use super::handle::SessionHandle;
 use super::recordings::{Control, Recorder};
 use super::request::{BrowserRequest, SessionRequest};
 use super::restore::{self, Restore};
@@ -214,27 +215,34 @@ pub fn walls(config: &ChromiumConfig) -> anyhow::Result<Option<Confinement>> {
 pub(super) async fn start(
     context: &Arc<Context>,
     work: &WorkDir,
-    id: SessionId,
-    (project, request): (ProjectId, &SessionRequest),
+    handle: &SessionHandle,
+    request: &SessionRequest,
     admission: &Admission,
 ) -> Result<Started> {
+    let (id, project) = (handle.id(), handle.project());
     let way_out = WayOut::open(&context.exits).await?;
     let (address, (browser, restore, user)) = both(
         open_way(context, &way_out, request, admission),
         launch(context, (id, work), (project, request), admission, way_out.listener()),
     )
     .await?;
+    let tracker = context.lifecycle.tracker();
+    let extract =
+        request.browser.p2p_download.then(|| Extract::new(context.kept.clone(), id, tracker.clone()));
     let capture = Capture {
         db: context.db.clone(),
         kept: context.kept.clone(),
         limits: context.files.clone(),
-        session: id,
+        handle: handle.clone(),
         room: work.downloads(),
         user: user.id(),
+        extract: extract.clone(),
+        shredder: context.shredder_of(context.kept.path()),
+        lifecycle: context.lifecycle.clone(),
     };
     // Before any page is shown that may download something by itself.
     let capturing = capture.run(browser.mux().clone(), browser.mux().subscribe()).in_current_span();
-    let downloads = context.lifecycle.tracker().spawn(capturing);
+    let downloads = tracker.spawn(capturing);
     let report = match restore {
         Some(restore) => Some(restore.run(&browser).await.map_err(unresponsive)?),
         None => None,
@@ -245,7 +253,12 @@ pub(super) async fn start(
     // Together: neither needs the other, and each waits for something else (a disk, a browser).
     let (recorded, ordered) = tokio::join!(
         context.db.session_running(id, version, browser.pid(), started, report.as_ref(), address),
-        give_orders(&browser, work, request, report.as_ref().is_some_and(|report| report.restored.tabs > 0)),
+        give_orders(
+            &browser,
+            work,
+            (request, extract),
+            report.as_ref().is_some_and(|report| report.restored.tabs > 0)
+        ),
     );
     recorded.and(ordered)?;
     Ok(Started { browser, way_out, user, downloads, recording })
@@ -430,11 +443,19 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Gives the browser its orders. `tabs` tells whether it shows some that were brought back.
-async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest, tabs: bool) -> Result<()> {
+async fn give_orders(
+    browser: &Browser,
+    work: &WorkDir,
+    (request, extract): (&SessionRequest, Option<Extract>),
+    tabs: bool,
+) -> Result<()> {
     let mux = browser.mux();
     let downloads = work.downloads();
     mux.capture_downloads(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
-    let attendants = attendants(request);
+    if extract.is_some() {
+        mux.listen_for(GLOBAL);
+    }
+    let attendants = attendants(request, extract);
     if !attendants.is_empty() {
         browser.attend(attendants).await.map_err(unresponsive)?;
     }
@@ -454,10 +475,13 @@ async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest
 }
 
 /// Who has something to do in every page.
-fn attendants(request: &SessionRequest) -> Vec<Arc<dyn Attendant>> {
+fn attendants(request: &SessionRequest, extract: Option<Extract>) -> Vec<Arc<dyn Attendant>> {
     let mut attendants: Vec<Arc<dyn Attendant>> = Vec::new();
     if request.browser.disable_dialogs {
         attendants.push(Arc::new(DismissDialogs));
+    }
+    if let Some(extract) = extract {
+        attendants.push(Arc::new(extract));
     }
     attendants
 }
