@@ -45,7 +45,7 @@ const MOST: u64 = 64 << 20;
 /// How much of a file goes in one message, in bytes. A multiple of three, so that the texts can be joined.
 const PIECE_BYTES: u64 = 3 << 20;
 /// How long a call waits for a download that is under way.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long ago a client may have asked. Longer than [`PATIENCE`].
 const ASKED_WITHIN: Duration = Duration::from_mins(1);
 /// How many calls are answered at once.
