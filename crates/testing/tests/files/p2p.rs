@@ -164,11 +164,15 @@ async fn what_cannot_be_handed_over_says_why(build: Build) -> Result<()> {
     ensure!(why.ends_with(&format!("/v1/sessions/{}/downloads.", session.id)), "{why}");
     // One that is under way is waited for.
     click(&ground, &session, "#slow").await?;
+    let room = ground.place.work().join(&session.id).join("downloads");
+    wait_until("one is under way", || {
+        std::fs::read_dir(&room).is_ok_and(|mut entries| entries.next().is_some())
+    })
+    .await?;
     let why = refused(&mut page, EXTRACT).await?;
     ensure!(why.starts_with("The download is not whole after 20 s"), "{why}");
     page.evaluate(&format!("void (window.answer = {EXTRACT}.catch(error => error.message))")).await?;
     let list = format!("/v1/sessions/{}/downloads", session.id);
-    let room = ground.place.work().join(&session.id).join("downloads");
     let guid = std::fs::read_dir(&room)?.next().context("one is under way")??.file_name();
     let guid = guid.to_string_lossy().replace(".crdownload", "");
     page.call_browser("Browser.cancelDownload", json!({"guid": guid})).await?;
