@@ -75,7 +75,7 @@ impl Page {
     }
 
     /// Makes calls in it, in this order, whose answers nobody needs.
-    pub fn order(&self, calls: Vec<Call>) {
+    pub fn order(&self, calls: &[Call]) {
         // All are on their way before one is waited for.
         let asked: Vec<_> =
             calls.iter().map(|(method, params)| self.call(method, params, CALL_TIMEOUT)).collect();
@@ -200,7 +200,7 @@ impl Attending {
             calls.push(("Target.setAutoAttach", watch("iframe", true)));
         }
         calls.push(("Runtime.runIfWaitingForDebugger", json!({})));
-        page.order(calls);
+        page.order(&calls);
         self.met.insert(session, Met { page, is_frame, _followed: followed });
     }
 

@@ -33,7 +33,7 @@ impl Attendant for DismissDialogs {
 
     fn heed(&self, page: &Arc<Page>, event: &Event) {
         if let Some(answer) = answer(event) {
-            page.order(vec![answer]);
+            page.order(&[answer]);
         }
     }
 }

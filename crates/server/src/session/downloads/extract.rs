@@ -345,7 +345,7 @@ impl Asked {
     }
 
     fn refuse(&self, why: &str) {
-        self.page.order(vec![self.answer("refused", why)]);
+        self.page.order(&[self.answer("refused", why)]);
     }
 
     fn answer(&self, word: &str, text: &str) -> Call {
