@@ -64,7 +64,8 @@ pub struct BrowserConfig {
     /// The profile to start from, and whether to save into it.
     #[serde(default, deserialize_with = "object::optional")]
     pub profile: Option<ProfileConfig>,
-    /// Ad blocking, on by default. Accepted; it does not act yet.
+    /// Ad blocking, on by default: hosts on the server's filter list are refused. When `true` is given, pages do not load either what the
+    /// list names by its address, and do not show it; when `false`, nothing is blocked.
     #[serde(default, deserialize_with = "object::optional")]
     pub adblock: Option<Toggle>,
     /// Blocks windows that pages open by themselves, on by default; contradicts ad blocking that is off. The headless shell cannot, and

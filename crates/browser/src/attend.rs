@@ -37,6 +37,9 @@ pub trait Attendant: Send + Sync + 'static {
     /// Hears what a page reports in the session that [`Self::greet`] called in, one event after the other. Never waits: what takes
     /// time goes into a task.
     fn heed(&self, page: &Arc<Page>, event: &Event);
+
+    /// Forgets a page that is gone.
+    fn part(&self, _page: &Page) {}
 }
 
 /// A page, or a frame in a process of its own, and the CDP session with it.
@@ -46,6 +49,8 @@ pub struct Page {
     session: String,
     target: String,
     opener: Option<String>,
+    url: String,
+    is_frame: bool,
 }
 
 impl Page {
@@ -62,6 +67,16 @@ impl Page {
     /// Returns when a client last said the word to it that [`Mux::listen_for`] listens for.
     pub fn last_said(&self) -> Option<Instant> {
         self.mux.last_said(&self.target)
+    }
+
+    /// Whether it is a frame of a page, in a process of its own.
+    pub fn is_frame(&self) -> bool {
+        self.is_frame
+    }
+
+    /// Returns the address that it had, or was on its way to, when it was met.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Makes a call in it. It is on its way when this returns.
@@ -134,7 +149,6 @@ struct Attending {
 
 struct Met {
     page: Arc<Page>,
-    is_frame: bool,
     _followed: Followed,
 }
 
@@ -170,8 +184,8 @@ impl Attending {
             return self.heed_target(event);
         }
         let met = event.session.as_ref().and_then(|session| self.met.get(session));
-        if let Some(Met { page, is_frame, .. }) = met {
-            self.wanted(*is_frame).for_each(|attendant| attendant.heed(page, event));
+        if let Some(Met { page, .. }) = met {
+            self.wanted(page.is_frame).for_each(|attendant| attendant.heed(page, event));
         }
     }
 
@@ -179,7 +193,7 @@ impl Attending {
         let Some(session) = event.params["sessionId"].as_str() else { return };
         match event.method.as_str() {
             "Target.attachedToTarget" => self.meet(session.to_owned(), &event.params["targetInfo"]),
-            "Target.detachedFromTarget" => drop(self.met.remove(session)),
+            "Target.detachedFromTarget" => self.part(session),
             _ => {}
         }
     }
@@ -190,9 +204,11 @@ impl Attending {
             Some("iframe") => true,
             _ => return,
         };
-        let target = info["targetId"].as_str().unwrap_or_default().to_owned();
+        let text = |key: &str| info[key].as_str().unwrap_or_default().to_owned();
+        let (target, url) = (text("targetId"), text("url"));
         let opener = info["openerId"].as_str().map(str::to_owned);
-        let page = Arc::new(Page { mux: self.mux.clone(), session: session.clone(), target, opener });
+        let page = Page { mux: self.mux.clone(), session: session.clone(), target, opener, url, is_frame };
+        let page = Arc::new(page);
         let followed = self.mux.follow(&session, self.taker.clone());
         let mut calls: Vec<Call> =
             self.wanted(is_frame).flat_map(|attendant| attendant.greet(&page)).collect();
@@ -201,7 +217,13 @@ impl Attending {
         }
         calls.push(("Runtime.runIfWaitingForDebugger", json!({})));
         page.order(&calls);
-        self.met.insert(session, Met { page, is_frame, _followed: followed });
+        self.met.insert(session, Met { page, _followed: followed });
+    }
+
+    fn part(&mut self, session: &str) {
+        if let Some(Met { page, .. }) = self.met.remove(session) {
+            self.wanted(page.is_frame).for_each(|attendant| attendant.part(&page));
+        }
     }
 
     fn wanted(&self, is_frame: bool) -> impl Iterator<Item = &Arc<dyn Attendant>> {

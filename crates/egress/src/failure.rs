@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Closed(String),
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error("{0} is on a list of what this session does not load (browser.adblock).")]
+    Filtered(String),
     #[error("The name {name} cannot be resolved{}.", because(why))]
     Unresolved { name: String, why: String },
     #[error("Resolving the name {0} took too long.")]
@@ -106,7 +108,7 @@ impl Failure {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Refused(_) => StatusCode::FORBIDDEN,
+            Self::Refused(_) | Self::Filtered(_) => StatusCode::FORBIDDEN,
             Self::ResolveTimeout(_) | Self::ConnectTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Hop { hop, .. } if hop.trouble == Trouble::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             Self::Hop { hop, .. } if matches!(hop.trouble, Trouble::Refused(_)) => StatusCode::FORBIDDEN,
@@ -128,6 +130,7 @@ impl Failure {
                 Rule::Port | Rule::DeniedDomain => "http_request_denied",
                 _ => "destination_ip_prohibited",
             },
+            Self::Filtered(_) => "http_request_denied",
             Self::Unresolved { .. } => "dns_error",
             Self::ResolveTimeout(_) => "dns_timeout",
             Self::Family { .. } => "destination_ip_unroutable",
@@ -151,6 +154,7 @@ impl Failure {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::BadRequest(_) | Self::Closed(_) | Self::Refused(_) | Self::Cut => "",
+            Self::Filtered(_) => "A session with browser.adblock.active: false loads it.",
             Self::Unresolved { .. } | Self::ResolveTimeout(_) => {
                 "Check the address for typing errors, and the name servers of the machine that runs Roadstead."
             }

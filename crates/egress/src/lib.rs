@@ -31,6 +31,7 @@ mod dialer;
 mod egress;
 mod exit;
 mod failure;
+mod filter;
 mod forward;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -59,6 +60,7 @@ mod way;
 pub use check::{CheckError, Checked, Echo, InvalidEcho};
 pub use egress::{ConnectError, Egress};
 pub use exit::{Exit, ExitName, InvalidExitName, Way};
+pub use filter::Filter;
 pub use host::{Destination, Host, InvalidHost};
 pub use limits::Limits;
 pub use listener::Listener;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use crate::egress::Shared;
 use crate::service::serve;
 use crate::tally::Counts;
 use crate::way::WayOut;
-use crate::{Route, Stream, Traffic};
+use crate::{Filter, Route, Stream, Traffic};
 
 /// How long to wait after a connection could not be accepted, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     pub shared: Arc<Shared>,
     pub counts: Arc<Counts>,
     pub tasks: TaskTracker,
+    /// What every request is held against, if anything.
+    pub filter: OnceLock<Arc<dyn Filter>>,
     way: Mutex<Arc<WayOut>>,
     closed: CancellationToken,
 }
@@ -42,7 +44,8 @@ impl Listener {
         let (counts, tasks, closed) =
             (Arc::<Counts>::default(), TaskTracker::new(), CancellationToken::new());
         let way = WayOut::new(Route::Pending, &shared, &counts, &tasks, closed.child_token());
-        let inner = Inner { shared, counts, tasks, way: Mutex::new(Arc::new(way)), closed };
+        let (filter, way) = (OnceLock::new(), Mutex::new(Arc::new(way)));
+        let inner = Inner { shared, counts, tasks, filter, way, closed };
         let this = Self { address, inner: Arc::new(inner) };
         this.inner.shared.own.add(address);
         this.inner.tasks.spawn(accept(Arc::clone(&this.inner), socket, address));
@@ -61,6 +64,11 @@ impl Listener {
         let way = Arc::new(WayOut::new(route, shared, counts, tasks, closed.child_token()));
         let previous = std::mem::replace(&mut *self.inner.lock(), way);
         previous.cut.cancel();
+    }
+
+    /// Holds every request against a filter from now on. The first one stays.
+    pub fn set_filter(&self, filter: Arc<dyn Filter>) {
+        self.inner.filter.get_or_init(|| filter);
     }
 
     /// The way out.

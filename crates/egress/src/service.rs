@@ -13,7 +13,7 @@ use crate::content::Answer;
 use crate::failure::Failure;
 use crate::listener::Inner;
 use crate::target::{self, Target};
-use crate::{Stream, forward, headers, page, tunnel};
+use crate::{Stream, filter, forward, headers, page, tunnel};
 
 /// Serves a browser's connection until it ends.
 pub(crate) async fn serve(inner: Arc<Inner>, stream: Stream) {
@@ -50,6 +50,12 @@ async fn respond(inner: &Arc<Inner>, request: Request<Incoming>) -> Response<Ans
             return page::answer(&failure);
         }
     };
+    let stopped =
+        inner.filter.get().and_then(|filter| filter::stopped(&**filter, &target, request.headers()));
+    if let Some(host) = stopped {
+        // What is not wanted is no trouble, and no traffic.
+        return page::answer(&Failure::Filtered(host));
+    }
     inner.counts.request();
     let way = inner.settled_way().await;
     let open = match way.open() {

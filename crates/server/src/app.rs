@@ -14,6 +14,7 @@ use roadstead_egress::Egress;
 use roadstead_vault::{Rotation, Vault, VaultError, finish_rotation, rotate_root_key};
 use tracing::{info, warn};
 
+use crate::adblock::lists::Lists;
 use crate::audit::{self, Origin};
 use crate::batch::Batches;
 use crate::caller::Caller;
@@ -200,13 +201,16 @@ impl App {
             reels: RecordingRoot::open(data_dir.path(), config.recordings.keep(), vault.clone())?,
             extensions: ExtensionRoot::open(data_dir.path())?,
         };
+        let of_lists = config.adblock.clone();
+        let lists = tokio::task::spawn_blocking(move || Lists::open(of_lists));
+        let lists = lists.await.expect("reading the filter lists does not panic")?;
         let sessions = Sessions::new(
             db.clone(),
             profiles.clone(),
             lifecycle.clone(),
             roots,
             browsers,
-            exits.clone(),
+            (exits.clone(), lists),
             (config.sessions.clone(), config.files.clone(), config.recordings.clone()),
         );
         sessions.recover().await.context("failed to recover what an earlier server left")?;

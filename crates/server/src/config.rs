@@ -4,6 +4,7 @@
 //! is silently ignored is worse than a server that does not start. The only secrets are the passwords of proxies: no `Debug` and
 //! no error tells them.
 
+mod adblock;
 mod chromium;
 mod egress;
 mod extra_arg;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
+pub use self::adblock::AdblockConfig;
 pub use self::chromium::{ChromiumConfig, Confine, UserRange};
 pub use self::egress::{EgressConfig, ExitConfig};
 pub use self::extra_arg::ExtraArg;
@@ -48,6 +50,8 @@ pub struct Config {
     pub profile: ProfileConfig,
     /// Where browsers may go, and over which exits.
     pub egress: EgressConfig,
+    /// What advertisements are known by.
+    pub adblock: AdblockConfig,
     /// How much may go into sessions.
     pub files: FilesConfig,
     /// Where events may be posted to, and how patiently.
@@ -180,6 +184,7 @@ impl Config {
         if config.profile.max_bytes == Some(0) {
             bail!("profile.max_bytes must be at least 1; leave it out for no limit");
         }
+        config.adblock.check()?;
         config.chromium.check()?;
         config.files.check()?;
         config.webhooks.check()?;
@@ -239,6 +244,7 @@ mod tests {
             "[sessions]\nmax_concurrent = 0",
             "[sessions]\nmax_concurrent = -1",
             "[sessions]\nstart_seconds = 0",
+            "[adblock]\nlists = [\"relative\"]",
             "[chromium]\nrun_as_uid = 0",
             "[chromium]\nrun_as_gid = 5",
             "[chromium]\nsession_users = \"0-9\"",

@@ -13,6 +13,7 @@
 //! | [`events`] | one client waits for a name, another signals it |
 //! | [`identities`] | who logs in where, and with what, sealed |
 //! | [`webhooks`] | what happens is posted to those who asked for it |
+//! | [`adblock`] | filter lists, and what they keep from sessions |
 //! | [`exits`] | the ways out to the network, and whether each works |
 //! | [`profile`] | checks revisions out, saves sessions' files, publishes revisions |
 //! | [`db`] | who wins, what is known, in SQLite |
@@ -22,6 +23,7 @@
 //! crate of its own: `roadstead-browser` (one Chromium), `roadstead-egress` (the proxy that it goes through), `roadstead-devtools` (its pipe, for many clients),
 //! `roadstead-vault` (revisions' bytes) and `roadstead-api` (the wire's types).
 
+pub mod adblock;
 pub mod app;
 pub mod audit;
 pub mod batch;

@@ -12,8 +12,9 @@ use roadstead_browser::{
 };
 
 use super::print;
+use crate::adblock::lists::Lists;
 use crate::app::DataDir;
-use crate::config::{Config, EgressConfig, TlsConfig};
+use crate::config::{AdblockConfig, Config, EgressConfig, TlsConfig};
 use crate::serving::tls;
 use crate::session::{BrowserSetup, Users, WorkRoot, walls};
 
@@ -44,6 +45,7 @@ pub(super) async fn run(config: &Config, data_dir: &Path) -> anyhow::Result<Exit
     findings.extend(builds(&browsers));
     findings.extend(source_addresses(&config.egress));
     findings.extend(config.server.tls.as_ref().map(certificate));
+    findings.extend((!config.adblock.lists.is_empty()).then(|| filter_lists(&config.adblock)));
     for (build, path) in [
         (Build::Full, &browsers.executables.full),
         (Build::HeadlessShell, &browsers.executables.headless_shell),
@@ -169,6 +171,17 @@ fn certificate(config: &TlsConfig) -> Finding {
         Err(error) => Finding::Wrong {
             what: format!("{error:#}"),
             mend: "correct [server] tls, or the files that it names".to_owned(),
+        },
+    }
+}
+
+/// Filter lists that the server could not start with.
+fn filter_lists(config: &AdblockConfig) -> Finding {
+    match Lists::open(config.clone()) {
+        Ok(_) => Finding::Fine(format!("filter lists: {}", config.lists.len())),
+        Err(error) => Finding::Wrong {
+            what: format!("{error:#}"),
+            mend: "correct adblock.lists, or leave it out for the list that ships".to_owned(),
         },
     }
 }

@@ -146,6 +146,7 @@ fn browser_request(config: &BrowserConfig) -> Result<BrowserRequest> {
         popup_blocker: on(config.popup_blocker).unwrap_or(usual.popup_blocker),
         force_popups_as_tabs: on(config.force_popups_as_tabs).unwrap_or(usual.force_popups_as_tabs),
         p2p_download: on(config.p2p_download).unwrap_or(usual.p2p_download),
+        adblock: on(config.adblock),
         extensions: extensions(config)?,
         ca_certificates: ca_certificates(config)?,
     })

@@ -79,6 +79,7 @@ use self::record::SessionRecord;
 use self::recordings::{Control, Moment, Recording, RecordingRoot, Video, Videos};
 use self::request::{ProfileUse, SessionRequest};
 use self::shred::Shredder;
+use crate::adblock::lists::Lists;
 use crate::batch::record::BatchItemId;
 use crate::caller::Caller;
 use crate::config::{FilesConfig, RecordingsConfig, SessionsConfig};
@@ -125,6 +126,7 @@ struct Context {
     reels: RecordingRoot,
     videos: Videos,
     extensions: ExtensionRoot,
+    lists: Lists,
     places: Places,
     live: Mutex<HashMap<SessionId, SessionHandle>>,
 }
@@ -137,7 +139,7 @@ impl Sessions {
         lifecycle: Lifecycle,
         Roots { work, kept, reels, extensions }: Roots,
         browsers: BrowserSetup,
-        exits: Exits,
+        (exits, lists): (Exits, Lists),
         (config, files, recordings): (SessionsConfig, FilesConfig, RecordingsConfig),
     ) -> Self {
         let videos = Videos::new(reels.clone(), recordings.clone(), browsers.users.clone(), work.path());
@@ -158,6 +160,7 @@ impl Sessions {
             reels,
             videos,
             extensions,
+            lists,
             places,
             live: Mutex::new(HashMap::new()),
         }))

@@ -112,6 +112,9 @@ pub struct BrowserRequest {
     pub force_popups_as_tabs: bool,
     /// Hands pages their downloads, and keeps none beyond the session.
     pub p2p_download: bool,
+    /// Whether advertisements are blocked: at its way out and in its pages, or not at all. When nobody said, as the configuration
+    /// has it, and at the way out only.
+    pub adblock: Option<bool>,
     /// Uploaded extensions to load, each once.
     pub extensions: Vec<ExtensionId>,
     /// Names of uploaded certificates to trust, each once.
@@ -131,6 +134,7 @@ impl Default for BrowserRequest {
             popup_blocker: true,
             force_popups_as_tabs: false,
             p2p_download: false,
+            adblock: None,
             extensions: Vec::new(),
             ca_certificates: Vec::new(),
         }

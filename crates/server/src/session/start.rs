@@ -15,6 +15,7 @@ use roadstead_browser::{
     Attendant, Browser, Build, Cgroups, Confinement, DismissDialogs, Executables, Landlock, LaunchError,
     LaunchOptions, Limits, UserId, Viewport, landlock_support, process_start_time,
 };
+use roadstead_egress::Filter;
 use tokio::task::JoinHandle;
 use tracing::{Instrument as _, error, info, warn};
 
@@ -30,6 +31,8 @@ use super::restore::{self, Restore};
 use super::users::{SessionUser, Users};
 use super::way_out::WayOut;
 use super::work_dir::WorkDir;
+use crate::adblock::pages::Pages;
+use crate::adblock::rules::Rules;
 use crate::config::{ChromiumConfig, Config, Confine};
 use crate::db::Admission;
 use crate::error::{Error, Result};
@@ -220,7 +223,9 @@ pub(super) async fn start(
     admission: &Admission,
 ) -> Result<Started> {
     let (id, project) = (handle.id(), handle.project());
-    let way_out = WayOut::open(&context.exits).await?;
+    let blocks = request.browser.adblock.unwrap_or(context.lists.are_usual());
+    let rules = blocks.then(|| context.lists.rules());
+    let way_out = WayOut::open(&context.exits, rules.clone().map(|rules| rules as Arc<dyn Filter>)).await?;
     let (address, (browser, restore, user)) = both(
         open_way(context, &way_out, request, admission),
         launch(context, (id, work), (project, request), admission, way_out.listener()),
@@ -229,6 +234,9 @@ pub(super) async fn start(
     let tracker = context.lifecycle.tracker();
     let extract =
         request.browser.p2p_download.then(|| Extract::new(context.kept.clone(), id, tracker.clone()));
+    if extract.is_some() {
+        browser.mux().listen_for(GLOBAL);
+    }
     let capture = Capture {
         db: context.db.clone(),
         kept: context.kept.clone(),
@@ -256,7 +264,7 @@ pub(super) async fn start(
         give_orders(
             &browser,
             work,
-            (request, extract),
+            (request, attendants(request, rules, extract)),
             report.as_ref().is_some_and(|report| report.restored.tabs > 0)
         ),
     );
@@ -446,16 +454,12 @@ async fn blocking<T: Send + 'static>(
 async fn give_orders(
     browser: &Browser,
     work: &WorkDir,
-    (request, extract): (&SessionRequest, Option<Extract>),
+    (request, attendants): (&SessionRequest, Vec<Arc<dyn Attendant>>),
     tabs: bool,
 ) -> Result<()> {
     let mux = browser.mux();
     let downloads = work.downloads();
     mux.capture_downloads(&downloads.to_string_lossy(), CALL_TIMEOUT).await.map_err(unresponsive)?;
-    if extract.is_some() {
-        mux.listen_for(GLOBAL);
-    }
-    let attendants = attendants(request, extract);
     if !attendants.is_empty() {
         browser.attend(attendants).await.map_err(unresponsive)?;
     }
@@ -475,13 +479,21 @@ async fn give_orders(
 }
 
 /// Who has something to do in every page.
-fn attendants(request: &SessionRequest, extract: Option<Extract>) -> Vec<Arc<dyn Attendant>> {
+fn attendants(
+    request: &SessionRequest,
+    rules: Option<Arc<Rules>>,
+    extract: Option<Extract>,
+) -> Vec<Arc<dyn Attendant>> {
     let mut attendants: Vec<Arc<dyn Attendant>> = Vec::new();
     if request.browser.disable_dialogs {
         attendants.push(Arc::new(DismissDialogs));
     }
     if let Some(extract) = extract {
         attendants.push(Arc::new(extract));
+    }
+    // Who did not ask gets it at the way out, which costs pages nothing.
+    if let Some(rules) = rules.filter(|_| request.browser.adblock == Some(true)) {
+        attendants.push(Arc::new(Pages::new(rules)));
     }
     attendants
 }

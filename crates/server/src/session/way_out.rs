@@ -5,9 +5,9 @@
 //! found to work becomes one.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use roadstead_egress::{Listener, Route, Traffic};
+use roadstead_egress::{Filter, Listener, Route, Traffic};
 
 use super::record::SessionRecord;
 use crate::error::Result;
@@ -33,9 +33,12 @@ struct Now {
 }
 
 impl WayOut {
-    /// Opens a listener that leads nowhere yet.
-    pub(super) async fn open(exits: &Exits) -> Result<Self> {
+    /// Opens a listener that leads nowhere yet, and holds what is asked for against a filter.
+    pub(super) async fn open(exits: &Exits, filter: Option<Arc<dyn Filter>>) -> Result<Self> {
         let listener = exits.listen().await?;
+        if let Some(filter) = filter {
+            listener.set_filter(filter);
+        }
         Ok(Self { listener, now: Mutex::default(), changing: tokio::sync::Mutex::new(()) })
     }
 

@@ -49,8 +49,13 @@ impl Ground {
     pub async fn site(&mut self, routes: Router) -> Result<String> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        self.servers.spawn(async move { axum::serve(listener, routes).await });
+        self.serve(listener, routes);
         Ok(format!("http://{address}"))
+    }
+
+    /// Starts a site where somebody listens.
+    pub fn serve(&mut self, listener: TcpListener, routes: Router) {
+        self.servers.spawn(async move { axum::serve(listener, routes).await });
     }
 
     /// Starts a site whose certificate, for `localhost`, an authority has signed. Returns its address.

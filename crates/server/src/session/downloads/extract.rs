@@ -16,7 +16,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -82,8 +82,8 @@ struct Shared {
 }
 
 /// A page, as far as it matters.
+#[derive(Default)]
 struct Tab {
-    page: Weak<Page>,
     /// The main world of each frame in the page's process, by the frame's id.
     worlds: HashMap<String, World>,
     last: Option<Begun>,
@@ -147,10 +147,7 @@ impl Attendant for Extract {
 
     fn greet(&self, page: &Arc<Page>) -> Vec<Call> {
         let Shared { binding, secret, .. } = &*self.0;
-        let mut tabs = self.tabs();
-        tabs.retain(|_, tab| tab.page.strong_count() > 0);
-        let tab = Tab { page: Arc::downgrade(page), worlds: HashMap::new(), last: None };
-        tabs.insert(page.target().to_owned(), tab);
+        self.tabs().insert(page.target().to_owned(), Tab::default());
         let source = format!("{}({}, {})", SCRIPT.trim_end(), json!(binding), json!(secret));
         vec![
             ("Page.enable", json!({})),
@@ -173,6 +170,10 @@ impl Attendant for Extract {
             "Runtime.bindingCalled" if params["name"] == self.0.binding.as_str() => self.hear(page, params),
             _ => {}
         }
+    }
+
+    fn part(&self, page: &Page) {
+        self.tabs().remove(page.target());
     }
 }
 
