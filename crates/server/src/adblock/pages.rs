@@ -27,7 +27,7 @@ const WORLD: &str = "roadstead-adblock";
 /// How long a page may take to make a world.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a document may have no new names, before it is asked again.
-const QUIET: Duration = Duration::from_mins(60);
+const QUIET: Duration = Duration::from_hours(1);
 /// The requests that are held: all but those whose bodies a script makes.
 const HELD: [&str; 8] = ["Document", "Stylesheet", "Image", "Media", "Font", "Script", "Ping", "Other"];
 

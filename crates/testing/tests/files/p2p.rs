@@ -103,6 +103,7 @@ async fn a_page_gets_only_what_began_in_it_and_when_a_client_asks(build: Build) 
     let why = refused(&mut page, BY_ITSELF).await?;
     ensure!(why.starts_with("Only a DevTools client"), "{why}");
     ensure!(extracted(&mut page).await? == bytes(1_000, 9));
+    let mut listener = Page::open(&session.cdp_url).await?;
     // Another page of the same site.
     let new = json!({"url": ground.url("/links")});
     let created = page.call_browser("Target.createTarget", new).await?;
@@ -111,12 +112,20 @@ async fn a_page_gets_only_what_began_in_it_and_when_a_client_asks(build: Build) 
     second.wait_for("document.readyState === 'complete'").await?;
     let why = refused(&mut second, EXTRACT).await?;
     ensure!(why == "No download has begun in this page.", "{why}");
-    // What that one downloads is not the first one's, and its client does not hear of the first one's.
+    // What that one downloads is not the first one's, and nobody hears of it in the first one.
     // Not before its answer is here: events that come meanwhile are skipped.
-    second.evaluate("void setTimeout(() => document.querySelector('#blob').click(), 200)").await?;
+    let later = |link: &str| format!("void setTimeout(() => document.querySelector('{link}').click(), 200)");
+    second.evaluate(&later("#blob")).await?;
     ensure!(second.event(READY).await?["suggestedFilename"] == "blob.txt");
     ensure!(extracted(&mut second).await? == b"made here");
     ensure!(extracted(&mut page).await? == bytes(1_000, 9));
+    page.evaluate(&later("#small")).await?;
+    for (name, count) in [("blob.txt", 1), ("small", 2)] {
+        for _ in 0..count {
+            let heard = listener.event_anywhere(READY).await?;
+            ensure!(heard["params"]["suggestedFilename"] == name, "{heard}");
+        }
+    }
     // Another site in the same page.
     page.visit(&ground.elsewhere("/links")).await?;
     let why = refused(&mut page, EXTRACT).await?;
