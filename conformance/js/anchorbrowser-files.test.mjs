@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import Anchorbrowser, { toFile } from 'anchorbrowser';
+import { chromium } from 'playwright-core';
 import { apiKey, client, headless, refused, until, withSession } from './support/roadstead.mjs';
 
 const contents = randomBytes(100_000);
@@ -48,6 +49,37 @@ test('a download is listed and fetched', async () => {
     const file = await fetch(item.file_link, { headers: { 'anchor-api-key': apiKey } });
     assert.equal(await file.text(), 'harbour');
   });
+});
+
+// The two ways that the documentation has had to get a file without storage.
+test('a download is handed over, and nothing is kept of it', async () => {
+  const p2p_download = { active: true };
+  const list = await withSession({ browser: { ...headless, p2p_download } }, async ({ id, cdp_url }) => {
+    const browser = await chromium.connectOverCDP(cdp_url);
+    try {
+      const page = browser.contexts()[0].pages()[0];
+      await page.setContent('<a download="report.bin">report</a>');
+      await page.evaluate((numbers) => {
+        document.querySelector('a').href = URL.createObjectURL(new Blob([new Uint8Array(numbers)]));
+      }, [...contents]);
+      const cdp = await page.context().newCDPSession(page);
+      const ready = new Promise((resolve) => cdp.on('Anchor.downloadReady', resolve));
+      const [download] = await Promise.all([page.waitForEvent('download'), page.click('a')]);
+      assert.equal(download.suggestedFilename(), 'report.bin');
+      const extracted = await page.evaluate(() => window._anchorExtractDownloadData());
+      assert.deepEqual(Buffer.from(extracted, 'base64'), contents);
+      const { p2pDownloadUrl } = await ready;
+      for (const headers of [{}, { 'anchor-api-key': apiKey }]) {
+        const file = await fetch(p2pDownloadUrl, { headers });
+        assert.deepEqual(Buffer.from(await file.arrayBuffer()), contents);
+      }
+      assert.equal((await client.sessions.retrieveDownloads(id)).data.count, 1);
+      return () => client.sessions.retrieveDownloads(id);
+    } finally {
+      await browser.close();
+    }
+  });
+  assert.equal((await list()).data.count, 0);
 });
 
 test('files for agents', async () => {

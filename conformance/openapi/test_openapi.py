@@ -53,7 +53,6 @@ SHOWN_ELSEWHERE = {
     "GET /v1/sessions/{session_id}/recordings/primary/frames",
     "GET /v1/sessions/{session_id}/recordings/primary/frames/{number}",
     "GET /v1/sessions/{session_id}/recordings/primary/replay",
-    "GET /v1/sessions/{session_id}/downloads/{download_id}",
 }
 #: What takes whatever it is given: a text to search for may be any.
 TAKES_ANYTHING = {"GET /v1/applications"}

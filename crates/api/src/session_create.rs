@@ -87,7 +87,8 @@ pub struct BrowserConfig {
     /// Shows PDFs in a page, on by default; they are downloaded when it is off.
     #[serde(default, deserialize_with = "object::optional")]
     pub pdf_viewer: Option<Toggle>,
-    /// Hands downloads to the page instead of storing them. Not implemented: active is refused with 501.
+    /// Hands downloads to clients instead of storing them, off by default: the page that one began in has
+    /// `window._anchorExtractDownloadData()`, a promise of the last one as Base64, and none outlives the session.
     #[serde(default, deserialize_with = "object::optional")]
     pub p2p_download: Option<Toggle>,
     /// Ids of uploaded extensions (`/v1/extensions`), 20 at most. They need a browser that is not headless.

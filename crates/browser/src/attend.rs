@@ -15,9 +15,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use roadstead_devtools::{CallError, Event, Followed, Mux};
 use serde_json::{Value, json};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// How long the browser may take for one call. Nothing depends on the answers.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,6 +48,7 @@ pub struct Page {
     mux: Mux,
     session: String,
     target: String,
+    opener: Option<String>,
     url: String,
     is_frame: bool,
 }
@@ -57,6 +57,16 @@ impl Page {
     /// Returns its DevTools target id.
     pub fn target(&self) -> &str {
         &self.target
+    }
+
+    /// Returns the target id of the page that opened it, if one did.
+    pub fn opener(&self) -> Option<&str> {
+        self.opener.as_deref()
+    }
+
+    /// Returns when a client last said the word to it that [`Mux::listen_for`] listens for.
+    pub fn last_said(&self) -> Option<Instant> {
+        self.mux.last_said(&self.target)
     }
 
     /// Whether it is a frame of a page, in a process of its own.
@@ -96,15 +106,19 @@ impl Page {
 /// Has the attendants attend every page from now on. Returns once the browser has taken the order; a task carries it out until
 /// the pipe closes. Once per browser.
 pub(crate) async fn attend(mux: &Mux, attendants: Vec<Arc<dyn Attendant>>) -> Result<(), CallError> {
-    let mut events = mux.subscribe();
-    watch_pages(mux, true).await?;
-    let (taker, reported) = mpsc::channel(WAITING);
-    let mut attending = Attending { mux: mux.clone(), attendants, taker, met: HashMap::new() };
+    // In a CDP session of its own: at the pipe's root it would hear of every page that anybody attaches to, clients included.
+    let answer = mux.call("Target.attachToBrowserTarget", json!({}), CALL_TIMEOUT).await?;
+    let root = answer["sessionId"].as_str().unwrap_or_default().to_owned();
+    let (taker, mut reported) = mpsc::channel(WAITING);
+    let followed = mux.follow(&root, taker.clone());
+    watch_pages(mux, &root, true).await?;
+    let mut attending =
+        Attending { mux: mux.clone(), root, attendants, taker, met: HashMap::new(), _followed: followed };
     // The pages that are there were told of before the answer. Whatever our caller asks of them comes after what we do.
-    while let Ok(event) = events.try_recv() {
-        attending.heed_root(&event);
+    while let Ok(event) = reported.try_recv() {
+        attending.heed(&event);
     }
-    tokio::spawn(attending.run(events, reported));
+    tokio::spawn(attending.run(reported));
     Ok(())
 }
 
@@ -118,16 +132,19 @@ fn watch(kind: &str, watch: bool) -> Value {
     })
 }
 
-async fn watch_pages(mux: &Mux, on: bool) -> Result<(), CallError> {
-    mux.call("Target.setAutoAttach", watch("page", on), CALL_TIMEOUT).await.map(drop)
+async fn watch_pages(mux: &Mux, root: &str, on: bool) -> Result<(), CallError> {
+    mux.call_in(root, "Target.setAutoAttach", watch("page", on), CALL_TIMEOUT).await.map(drop)
 }
 
 struct Attending {
     mux: Mux,
+    /// The CDP session with the browser that tells of pages.
+    root: String,
     attendants: Vec<Arc<dyn Attendant>>,
     taker: mpsc::Sender<Event>,
     /// By CDP session.
     met: HashMap<String, Met>,
+    _followed: Followed,
 }
 
 struct Met {
@@ -136,15 +153,10 @@ struct Met {
 }
 
 impl Attending {
-    async fn run(mut self, mut events: Receiver<Event>, mut reported: mpsc::Receiver<Event>) {
+    async fn run(mut self, mut reported: mpsc::Receiver<Event>) {
         let mux = self.mux.clone();
         loop {
             tokio::select! {
-                event = events.recv() => match event {
-                    Ok(event) => self.heed_root(&event),
-                    Err(RecvError::Lagged(_)) => self.start_over().await,
-                    Err(RecvError::Closed) => return,
-                },
                 Some(event) = reported.recv() => {
                     // One may have been lost, and something waits for us for good.
                     let full = self.taker.capacity() == 0;
@@ -161,15 +173,9 @@ impl Attending {
     /// A page may wait for us that we have not heard of. Letting go of all and attaching again frees every one.
     async fn start_over(&self) {
         for on in [false, true] {
-            if let Err(error) = watch_pages(&self.mux, on).await {
+            if let Err(error) = watch_pages(&self.mux, &self.root, on).await {
                 tracing::debug!(%error, "the browser did not take the order to tell of pages again");
             }
-        }
-    }
-
-    fn heed_root(&mut self, event: &Event) {
-        if event.session.is_none() {
-            self.heed_target(event);
         }
     }
 
@@ -200,7 +206,8 @@ impl Attending {
         };
         let text = |key: &str| info[key].as_str().unwrap_or_default().to_owned();
         let (target, url) = (text("targetId"), text("url"));
-        let page = Page { mux: self.mux.clone(), session: session.clone(), target, url, is_frame };
+        let opener = info["openerId"].as_str().map(str::to_owned);
+        let page = Page { mux: self.mux.clone(), session: session.clone(), target, opener, url, is_frame };
         let page = Arc::new(page);
         let followed = self.mux.follow(&session, self.taker.clone());
         let mut calls: Vec<Call> =

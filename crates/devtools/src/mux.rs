@@ -6,22 +6,24 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 use crate::client::{Client, ClientId, EndReason, Pushed, Queue, SendError};
 use crate::message::{self, Outline, outline, to_browser, to_client, unquote};
 use crate::pipe::{MAX_COMMAND_BYTES, MessageReader, write_message};
-use crate::routes::{Asker, Owner, Routes};
+use crate::routes::{Asker, Owner, Routes, Target};
 use crate::rules::{Decision, decide, downloads_into, redirect_downloads, tells_of_downloads};
 use crate::scan::scan_object;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod bench;
+mod own_events;
 
 /// How much of clients' messages may wait for a browser that does not read, in KiB; then the clients wait.
 const WRITE_BUDGET_KIB: u32 = 32 << 10;
@@ -121,6 +123,8 @@ struct Shared {
     downloads: OnceLock<String>,
     /// Whether a client has said what becomes of downloads. Chromium forgets ours with the end of the client's CDP session.
     downloads_touched: AtomicBool,
+    /// What clients' messages are searched for.
+    word: OnceLock<Finder<'static>>,
 }
 
 /// A message on its way to the browser, with its share of the write budget.
@@ -155,19 +159,25 @@ impl Mux {
             followed: Mutex::default(),
             downloads: OnceLock::new(),
             downloads_touched: AtomicBool::new(false),
+            word: OnceLock::new(),
         };
         (Self(Arc::new(shared)), waiting)
     }
 
     /// Attaches a client. Dropping the future attaches nobody, and leaves nothing.
     pub async fn attach(&self, root: Root) -> Result<Client, AttachError> {
+        self.attach_as(root, "").await
+    }
+
+    /// Attaches a client as [`Self::attach`] does, with a label that nobody else sees: [`Self::tell_clients`] gives it back.
+    pub async fn attach_as(&self, root: Root, label: &str) -> Result<Client, AttachError> {
         // In a task, so that a root that the browser has made finds its client, and is detached, if nobody waits.
-        let this = self.clone();
-        let attached = tokio::spawn(async move { this.attach_now(root).await }).await;
+        let (this, label) = (self.clone(), Arc::from(label));
+        let attached = tokio::spawn(async move { this.attach_now(root, label).await }).await;
         attached.map_err(|_| AttachError::Closed)?
     }
 
-    async fn attach_now(&self, root: Root) -> Result<Client, AttachError> {
+    async fn attach_now(&self, root: Root, label: Arc<str>) -> Result<Client, AttachError> {
         let (method, params) = match &root {
             Root::Browser => ("Target.attachToBrowserTarget", json!({})),
             Root::Target(id) => ("Target.attachToTarget", json!({"targetId": id, "flatten": true})),
@@ -180,7 +190,7 @@ impl Mux {
         let session = answer["sessionId"].as_str().ok_or(AttachError::Closed)?;
         let queue = Arc::new(Queue::default());
         // A root that is not known any more was detached in the meantime.
-        let id = self.routes().add_client(session, Arc::clone(&queue)).ok_or(AttachError::Closed)?;
+        let id = self.routes().add_client(session, label, Arc::clone(&queue)).ok_or(AttachError::Closed)?;
         self.0.clients.send_modify(|count| *count += 1);
         if *self.0.closed.borrow() {
             queue.end(EndReason::BrowserGone);
@@ -324,6 +334,9 @@ impl Mux {
                 let session = outline.session.as_ref().filter(|member| !message::is_unnamed(&text, member));
                 let session = session.and_then(|member| unquote(&text[member.value.clone()]));
                 let session = session.map_or_else(|| root.clone(), std::borrow::Cow::into_owned);
+                if self.0.word.get().is_some_and(|word| word.find(&text).is_some()) {
+                    routes.note_said(&session, Instant::now());
+                }
                 let ours = routes.expect(Asker::Client { client, id, session });
                 drop(routes);
                 self.write(to_browser(&text, &outline, ours, &root), share);
@@ -502,12 +515,12 @@ impl Shared {
         let owner = session.as_ref().map_or(Some(Owner::Ourselves), |session| routes.owner(session));
         match method.as_deref() {
             Some("Target.attachedToTarget") => {
-                if let Some(child) = child_session(&text) {
-                    routes.attached(&child, session.as_deref());
+                if let Some((child, target)) = child_session(&text) {
+                    routes.attached(&child, session.as_deref(), target);
                 }
             }
             Some("Target.detachedFromTarget") => {
-                if let Some(child) = child_session(&text) {
+                if let Some((child, _)) = child_session(&text) {
                     let gone;
                     (ended, gone) = routes.detached(&child);
                     fence = routes.have_requests(&gone).then_some(gone);
@@ -595,8 +608,8 @@ fn names(outline: &Outline, text: &[u8], root: &str) -> bool {
     session.as_deref() == Some(root)
 }
 
-/// Reads the CDP session that an attached or detached event is about.
-fn child_session(text: &[u8]) -> Option<String> {
+/// Reads the CDP session that an attached or detached event is about, and with what it is, where that is told.
+fn child_session(text: &[u8]) -> Option<(String, Option<Target>)> {
     #[derive(Deserialize)]
     struct Wire {
         params: Params,
@@ -605,8 +618,23 @@ fn child_session(text: &[u8]) -> Option<String> {
     struct Params {
         #[serde(rename = "sessionId")]
         session: String,
+        #[serde(rename = "targetInfo")]
+        target: Option<Info>,
     }
-    serde_json::from_slice::<Wire>(text).ok().map(|wire| wire.params.session)
+    #[derive(Deserialize)]
+    struct Info {
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(rename = "targetId")]
+        id: String,
+    }
+    let Params { session, target } = serde_json::from_slice::<Wire>(text).ok()?.params;
+    let target = target.and_then(|Info { kind, id }| match kind.as_str() {
+        "browser" => Some(Target::Browser),
+        "page" => Some(Target::Page(id)),
+        _ => None,
+    });
+    Some((session, target))
 }
 
 fn read_reply(text: &[u8]) -> Result<Value, CallError> {

@@ -88,13 +88,18 @@ impl Page {
 
     /// Waits for the next event of the page with a name, and returns its parameters. Others that arrive meanwhile are skipped.
     pub async fn event(&mut self, method: &str) -> Result<Value> {
+        Ok(self.event_anywhere(method).await?["params"].take())
+    }
+
+    /// Waits for the next event with a name, and returns all of it, with the CDP session that it came in. Others are skipped.
+    pub async fn event_anywhere(&mut self, method: &str) -> Result<Value> {
         let next = async {
             loop {
                 let message = self.socket.next().await.context("the connection was closed")??;
                 let Message::Text(text) = message else { continue };
-                let mut message: Value = serde_json::from_str(&text)?;
+                let message: Value = serde_json::from_str(&text)?;
                 if message["method"] == method {
-                    return Ok(message["params"].take());
+                    return Ok(message);
                 }
             }
         };

@@ -25,8 +25,8 @@ impl Bench {
     pub(crate) fn attach(&self, root: &str) -> (ClientSender, ClientReceiver) {
         let queue = Arc::new(Queue::default());
         let mut routes = self.mux.routes();
-        routes.attached(root, None);
-        let id = routes.add_client(root, Arc::clone(&queue)).expect("the root was just attached");
+        routes.attached(root, None, None);
+        let id = routes.add_client(root, "".into(), Arc::clone(&queue)).expect("the root was just attached");
         drop(routes);
         self.mux.0.clients.send_modify(|count| *count += 1);
         Client::new(self.mux.clone(), id, queue).split()

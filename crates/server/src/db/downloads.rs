@@ -86,6 +86,18 @@ impl Db {
         found.map_err(fault)?.iter().map(|found| row::parse(found, "session_id")).collect()
     }
 
+    /// Forgets the downloads of sessions whose end they do not outlive. Their files are left to the caller. None of those may run.
+    pub async fn forget_passing_downloads(&self) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM downloads WHERE session_id IN
+                 (SELECT id FROM sessions WHERE json_extract(configuration, '$.browser.p2p_download.active') = 1)",
+        )
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(fault)
+    }
+
     /// Forgets a session's downloads. Their files are left to the caller. Returns how many there were.
     pub async fn forget_downloads(&self, session: SessionId) -> Result<u64> {
         let forgotten = sqlx::query("DELETE FROM downloads WHERE session_id = ?")

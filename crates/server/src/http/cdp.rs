@@ -19,6 +19,7 @@ use tracing::{Instrument as _, Span, warn};
 use super::cdp_access::{Access, AccessParams, Opened};
 use super::client_address::ClientAddress;
 use super::error::Failure;
+use super::origin::WebSocketOrigin;
 use super::params::Params;
 use super::relay::Relay;
 use crate::app::App;
@@ -39,6 +40,7 @@ pub async fn connect(
     State(app): State<App>,
     headers: HeaderMap,
     address: ClientAddress,
+    origin: WebSocketOrigin,
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
@@ -46,8 +48,8 @@ pub async fn connect(
         return Ok(welcome());
     }
     match params.check(&app, (&headers, address), None).await? {
-        Access::Session(opened) => attach(&app, opened, address, Root::Browser, upgrade).await,
-        Access::Project(caller) => bring_session(&app, caller, upgrade).await,
+        Access::Session(opened) => attach(&app, opened, (address, origin), Root::Browser, upgrade).await,
+        Access::Project(caller) => bring_session(&app, caller, origin, upgrade).await,
     }
 }
 
@@ -56,12 +58,13 @@ pub async fn connect_browser(
     State(app): State<App>,
     headers: HeaderMap,
     address: ClientAddress,
+    origin: WebSocketOrigin,
     Path(id): Path<String>,
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
     let opened = params.require_session(&app, (&headers, address), Some(&id)).await?;
-    attach(&app, opened, address, Root::Browser, upgrade).await
+    attach(&app, opened, (address, origin), Root::Browser, upgrade).await
 }
 
 /// `GET /devtools/page/{target_id}`: one page of the session that the query names.
@@ -69,24 +72,25 @@ pub async fn connect_page(
     State(app): State<App>,
     headers: HeaderMap,
     address: ClientAddress,
+    origin: WebSocketOrigin,
     Path(target): Path<String>,
     Params(params): Params<AccessParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
     let opened = params.require_session(&app, (&headers, address), None).await?;
-    attach(&app, opened, address, Root::Target(target), upgrade).await
+    attach(&app, opened, (address, origin), Root::Target(target), upgrade).await
 }
 
 /// Connects a client to a running session. Nobody is connected who is not on record.
 async fn attach(
     app: &App,
     Opened { session, caller, .. }: Opened,
-    address: ClientAddress,
+    (address, origin): (ClientAddress, WebSocketOrigin),
     root: Root,
     upgrade: Upgrade,
 ) -> Result<Response, Failure> {
     let upgrade = require_upgrade(upgrade)?;
-    let attachment = session.attach(root).await?;
+    let attachment = session.attach(root, &origin.downloads_url(session.id())).await?;
     let by_token = Actor { project: Some(session.project()), key: None, origin: Origin::Client(address.0) };
     let actor = caller.map_or(by_token, |caller| caller.actor());
     let entry = Entry::of(Action::SessionAttach).in_session(session.id());
@@ -97,13 +101,18 @@ async fn attach(
 }
 
 /// Starts a session for a connection, and connects the two. The session ends when the connection does.
-async fn bring_session(app: &App, caller: Caller, upgrade: Upgrade) -> Result<Response, Failure> {
+async fn bring_session(
+    app: &App,
+    caller: Caller,
+    origin: WebSocketOrigin,
+    upgrade: Upgrade,
+) -> Result<Response, Failure> {
     let upgrade = require_upgrade(upgrade)?;
     app.limits().create(&caller)?;
     let (ready, started) = oneshot::channel();
     let (hand_over, socket) = oneshot::channel();
     // The session's end is owed whatever becomes of this request, so a task of its own owes it.
-    let owner = own_session(app.clone(), caller, ready, socket).in_current_span();
+    let owner = own_session(app.clone(), (caller, origin), ready, socket).in_current_span();
     app.tracker().spawn(owner);
     started
         .await
@@ -114,7 +123,7 @@ async fn bring_session(app: &App, caller: Caller, upgrade: Upgrade) -> Result<Re
 /// Owns a session that lives as long as one connection: starts it, says so, waits for the connection, relays, ends it.
 async fn own_session(
     app: App,
-    caller: Caller,
+    (caller, origin): (Caller, WebSocketOrigin),
     mut ready: oneshot::Sender<Result<()>>,
     socket: oneshot::Receiver<axum::extract::ws::WebSocket>,
 ) {
@@ -130,7 +139,7 @@ async fn own_session(
     let id = session.id();
     let entry = Entry::of(Action::SessionAttach).in_session(id);
     let attached = match app.db().record(&caller.actor(), &entry).await {
-        Ok(()) => session.attach(Root::Browser).await,
+        Ok(()) => session.attach(Root::Browser, &origin.downloads_url(id)).await,
         Err(error) => Err(error),
     };
     match attached {

@@ -25,6 +25,7 @@ mod error;
 mod events;
 mod exits;
 mod extensions;
+mod file_access;
 mod forwarded;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;

@@ -49,7 +49,12 @@ impl WebSocketOrigin {
 
     /// Returns the URL of a session's download. It carries nothing that opens it.
     pub fn download_url(&self, session: SessionId, id: DownloadId) -> String {
-        format!("{}/v1/sessions/{session}/downloads/{id}", self.http())
+        format!("{}/{id}", self.downloads_url(session))
+    }
+
+    /// Returns the URL of a session's downloads.
+    pub fn downloads_url(&self, session: SessionId) -> String {
+        format!("{}/v1/sessions/{session}/downloads", self.http())
     }
 
     /// Returns the URL of what there is of a session's recording. It carries nothing that opens it.

@@ -2,7 +2,6 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, State};
-use axum::http::HeaderMap;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
@@ -11,21 +10,18 @@ use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use futures_util::stream::{Stream, try_unfold};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use roadstead_api::{Data, DownloadId, DownloadItem, ErrorResponse, Items, ProjectId, SessionId};
-use serde::Deserialize;
+use roadstead_api::{Data, DownloadId, DownloadItem, ErrorResponse, Items, SessionId};
 use tokio::io::AsyncReadExt as _;
 
 use super::TAG_SESSIONS;
-use super::auth::{authenticate, header_key, refuse};
-use super::cdp_access::wrong_token;
-use super::client_address::ClientAddress;
 use super::error::Failure;
+use super::file_access::{FilePath, OpenFile, TokenParams};
 use super::origin::WebSocketOrigin;
-use super::params::{Params, SessionPath, session_id};
+use super::params::{SessionPath, session_id};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{DOWNLOAD_NOT_FOUND, SESSION_NOT_FOUND};
-use crate::session::access::Scope;
+use crate::session::access::Access;
 use crate::session::downloads::{Download, DownloadState, KeptFile};
 
 /// How much of a file is read at once, in bytes.
@@ -53,7 +49,8 @@ pub async fn list_downloads(
 
 /// Fetch a download
 ///
-/// With the project's key, or with one of the session's tokens as long as it runs.
+/// With the project's key, or as long as the session runs with one of its tokens, or with the download's own, which DevTools clients are
+/// told with `Anchor.downloadReady`.
 #[utoipa::path(
     get, path = "/sessions/{session_id}/downloads/{download_id}", tag = TAG_SESSIONS,
     params(
@@ -68,17 +65,8 @@ pub async fn list_downloads(
 )]
 pub async fn fetch_download(
     State(app): State<App>,
-    address: ClientAddress,
-    headers: HeaderMap,
-    params: Result<Params<TokenParams>, Failure>,
-    path: Result<DownloadPath, Failure>,
+    OpenFile { project, path: DownloadPath(session, id) }: OpenFile<DownloadPath>,
 ) -> Result<impl IntoResponse, Failure> {
-    // Who calls is known before it is told what there is.
-    let session = path.as_ref().ok().map(|path| path.0);
-    let token = params.as_ref().ok().and_then(|Params(params)| params.token());
-    let project = project(&app, address, &headers, (session, token)).await?;
-    params?;
-    let DownloadPath(session, id) = path?;
     let (download, file) = app.sessions().download(project, (session, id)).await?;
     let headers = [
         (CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -89,21 +77,6 @@ pub async fn fetch_download(
         (CACHE_CONTROL, "no-store".to_owned()),
     ];
     Ok((headers, Body::from_stream(pieces(file))))
-}
-
-/// What opens a download besides a key. It holds a secret, so it has no `Debug`.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct TokenParams {
-    /// A token of the session, instead of a key.
-    token: Option<String>,
-}
-
-impl TokenParams {
-    /// Returns the token, if there is one.
-    pub fn token(&self) -> Option<&str> {
-        self.token.as_deref()
-    }
 }
 
 /// The session and the download in a path.
@@ -120,22 +93,14 @@ impl<S: Send + Sync> FromRequestParts<S> for DownloadPath {
     }
 }
 
-/// Finds out whose downloads, or recording, a caller may fetch.
-pub(super) async fn project(
-    app: &App,
-    address: ClientAddress,
-    headers: &HeaderMap,
-    (session, token): (Option<SessionId>, Option<&str>),
-) -> Result<ProjectId, Failure> {
-    let Some(token) = token else {
-        return Ok(authenticate(app, address, header_key(headers)).await?.project);
-    };
-    let opened = session.and_then(|session| app.sessions().find_by_token(session, token, Scope::Cdp));
-    let Some(opened) = opened else {
-        refuse(app, address).await?;
-        return Err(wrong_token());
-    };
-    Ok(opened.project())
+impl FilePath for DownloadPath {
+    fn session(&self) -> SessionId {
+        self.0
+    }
+
+    fn is_opened_by(&self, access: &Access, token: &str) -> bool {
+        access.opens_download(token, self.1)
+    }
 }
 
 fn shown(origin: &WebSocketOrigin, session: SessionId, download: Download) -> DownloadItem {

@@ -18,12 +18,11 @@ use roadstead_api::{
 };
 
 use super::TAG_RECORDINGS;
-use super::client_address::ClientAddress;
 use super::error::Failure;
+use super::file_access::{FilePath, OpenFile, TokenParams};
 use super::origin::WebSocketOrigin;
-use super::params::{Params, SessionPath, session_id};
+use super::params::{SessionPath, session_id};
 use super::replay;
-use super::session_downloads::{TokenParams, project};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{RECORDING_NOT_FOUND, SESSION_NOT_FOUND};
@@ -135,16 +134,8 @@ pub async fn delete_recording(
 )]
 pub async fn fetch_recording(
     State(app): State<App>,
-    address: ClientAddress,
-    headers: HeaderMap,
-    params: Result<Params<TokenParams>, Failure>,
-    path: Result<SessionPath, Failure>,
+    OpenFile { project, path: SessionPath(session) }: OpenFile<SessionPath>,
 ) -> Result<impl IntoResponse, Failure> {
-    let session = path.as_ref().ok().map(|SessionPath(id)| *id);
-    let token = params.as_ref().ok().and_then(|Params(params)| params.token());
-    let project = project(&app, address, &headers, (session, token)).await?;
-    params?;
-    let SessionPath(session) = path?;
     let (recording, video) = app.sessions().recording_video(project, session).await?;
     let headers = [
         (CONTENT_TYPE, "video/mp4".to_owned()),
@@ -169,16 +160,8 @@ pub async fn fetch_recording(
 )]
 pub async fn list_frames(
     State(app): State<App>,
-    address: ClientAddress,
-    headers: HeaderMap,
-    params: Result<Params<TokenParams>, Failure>,
-    path: Result<SessionPath, Failure>,
+    OpenFile { project, path: SessionPath(session) }: OpenFile<SessionPath>,
 ) -> Result<impl IntoResponse, Failure> {
-    let session = path.as_ref().ok().map(|SessionPath(id)| *id);
-    let token = params.as_ref().ok().and_then(|Params(params)| params.token());
-    let project = project(&app, address, &headers, (session, token)).await?;
-    params?;
-    let SessionPath(session) = path?;
     let (recording, moments) = app.sessions().recording_moments(project, session).await?;
     let frames = moments.into_iter().map(|moment| moment.at_ms).collect();
     let status = recording.state.as_str();
@@ -203,16 +186,8 @@ pub async fn list_frames(
 )]
 pub async fn fetch_frame(
     State(app): State<App>,
-    address: ClientAddress,
-    headers: HeaderMap,
-    params: Result<Params<TokenParams>, Failure>,
-    path: Result<FramePath, Failure>,
+    OpenFile { project, path: FramePath(session, number) }: OpenFile<FramePath>,
 ) -> Result<impl IntoResponse, Failure> {
-    let session = path.as_ref().ok().map(|FramePath(session, _)| *session);
-    let token = params.as_ref().ok().and_then(|Params(params)| params.token());
-    let project = project(&app, address, &headers, (session, token)).await?;
-    params?;
-    let FramePath(session, number) = path?;
     let picture = app.sessions().recording_picture(project, session, number).await?;
     let headers =
         [(CONTENT_TYPE, "image/jpeg"), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (CACHE_CONTROL, "no-store")];
@@ -234,21 +209,15 @@ pub async fn fetch_frame(
 )]
 pub async fn replay_recording(
     State(app): State<App>,
-    address: ClientAddress,
     headers: HeaderMap,
-    params: Result<Params<TokenParams>, Failure>,
-    path: Result<SessionPath, Failure>,
+    file: Result<OpenFile<SessionPath>, Failure>,
 ) -> Result<Response, Failure> {
-    let session = path.as_ref().ok().map(|SessionPath(id)| *id);
-    let token = params.as_ref().ok().and_then(|Params(params)| params.token());
-    let project = match project(&app, address, &headers, (session, token)).await {
+    let OpenFile { project, path: SessionPath(session) } = match file {
         Err(refusal) if refusal.is_unauthenticated() && is_from_a_browser(&headers) => {
             return Ok((StatusCode::UNAUTHORIZED, replay::page()).into_response());
         }
-        found => found?,
+        file => file?,
     };
-    params?;
-    let SessionPath(session) = path?;
     app.sessions().recording(project, session).await?.ok_or(RECORDING_NOT_FOUND)?;
     Ok(replay::page().into_response())
 }
@@ -291,6 +260,12 @@ impl<S: Send + Sync> FromRequestParts<S> for FramePath {
         let path = Path::<(String, String)>::from_request_parts(parts, state).await;
         let Path((session, number)) = path.map_err(|_| SESSION_NOT_FOUND)?;
         Ok(Self(session_id(&session)?, number.parse().map_err(|_| RECORDING_NOT_FOUND)?))
+    }
+}
+
+impl FilePath for FramePath {
+    fn session(&self) -> SessionId {
+        self.0
     }
 }
 

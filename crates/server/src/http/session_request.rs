@@ -89,11 +89,6 @@ fn refuse_unimplemented(
             "it needs a registered signing key; leave it out",
         ),
         (
-            is_on(browser.p2p_download),
-            "browser.p2p_download",
-            "pages are not handed downloads yet; leave it out, and fetch them from /v1/sessions/{id}/downloads",
-        ),
-        (
             filled(wire.integrations.as_ref().map(Vec::len)),
             "integrations",
             "they need a third party; leave it out",
@@ -144,6 +139,7 @@ fn browser_request(config: &BrowserConfig) -> Result<BrowserRequest> {
         pdf_viewer: on(config.pdf_viewer).unwrap_or(usual.pdf_viewer),
         popup_blocker: on(config.popup_blocker).unwrap_or(usual.popup_blocker),
         force_popups_as_tabs: on(config.force_popups_as_tabs).unwrap_or(usual.force_popups_as_tabs),
+        p2p_download: on(config.p2p_download).unwrap_or(usual.p2p_download),
         adblock: on(config.adblock),
         extensions: extensions(config)?,
         ca_certificates: ca_certificates(config)?,
@@ -259,8 +255,8 @@ mod tests {
                 "profile": {"name": "Default profile", "persist": true}, "headless": {"active": true},
                 "viewport": {"width": 800, "height": 600}, "fullscreen": {"active": true}, "pdf_viewer": {"active": false},
                 "disable_web_security": {"active": true}, "disable_dialogs": {"active": true},
-                "popup_blocker": {"active": false}, "force_popups_as_tabs": {"active": true}, "ca_certificates": ["a", "b", "a"],
-                "sensitive_data_mask": {"active": true},
+                "popup_blocker": {"active": false}, "force_popups_as_tabs": {"active": true}, "p2p_download": {"active": true},
+                "ca_certificates": ["a", "b", "a"], "sensitive_data_mask": {"active": true},
             },
         });
         let request = read(body.clone()).unwrap();
@@ -281,6 +277,7 @@ mod tests {
                 pdf_viewer: false,
                 popup_blocker: false,
                 force_popups_as_tabs: true,
+                p2p_download: true,
                 ca_certificates: vec!["a".to_owned(), "b".to_owned()],
                 mask: Some(Mask::default()),
                 ..BrowserRequest::default()
@@ -376,7 +373,6 @@ mod tests {
             "session": {"proxy": {"active": true, "type": "anchor_proxy"}, "x402": true},
             "browser": {
                 "captcha_solver": {"active": true}, "extra_stealth": {"active": true}, "web_bot_auth": {"active": true},
-                "p2p_download": {"active": true},
             },
             "integrations": [{"id": "a"}], "identities": [{"id": "a"}],
         });
@@ -386,7 +382,6 @@ mod tests {
             "browser.captcha_solver",
             "browser.extra_stealth",
             "browser.web_bot_auth",
-            "browser.p2p_download",
             "integrations",
             "identities",
         ] {

@@ -4,12 +4,17 @@
 //! *token-only*: the first one opens nothing any more, and each minted one opens what its [`Scope`] says until it is revoked,
 //! expires, or the session ends. Of a minted token only the digest is kept. Connections that are open stay open.
 //!
+//! A download has a token of its own, which opens nothing else and is part of what clients are told of it. It is computed, so that there
+//! may be any number; it lasts as long as the session, whatever is minted or revoked meanwhile.
+//!
 //! It all lives in memory, as long as the session's browser: there is nothing to open after a restart.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ring::hmac;
+use roadstead_api::DownloadId;
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -95,7 +100,11 @@ impl Kept {
 }
 
 /// One session's tokens.
-pub struct Access(Mutex<Tokens>);
+pub struct Access {
+    tokens: Mutex<Tokens>,
+    /// What the tokens of downloads are computed with.
+    downloads: hmac::Key,
+}
 
 struct Tokens {
     /// The token that the session started with; `None` once it is token-only. It is kept as it is, since `cdp_url` is shown
@@ -108,7 +117,11 @@ impl Access {
     /// Makes the tokens of a new session: a first one, or none when it is token-only from the start.
     pub fn new(token_only: bool) -> Self {
         let first = (!token_only).then(keys::random_hex::<16>);
-        Self(Mutex::new(Tokens { first, minted: Vec::new() }))
+        let secret = keys::random_hex::<TOKEN_BYTES>();
+        Self {
+            tokens: Mutex::new(Tokens { first, minted: Vec::new() }),
+            downloads: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
+        }
     }
 
     /// Returns the first token while it opens anything.
@@ -125,6 +138,17 @@ impl Access {
         let digest = KeyDigest::of(token);
         let found = tokens.minted.iter().find(|kept| kept.digest.is(&digest));
         found.is_some_and(|kept| kept.lives() && kept.info.scope.opens(wanted))
+    }
+
+    /// Returns the token that opens one download.
+    pub fn download_token(&self, id: DownloadId) -> String {
+        keys::hex(hmac::sign(&self.downloads, id.to_string().as_bytes()).as_ref())
+    }
+
+    /// Tells whether a token opens a download: its own does, and so does every one that opens DevTools.
+    pub fn opens_download(&self, token: &str, id: DownloadId) -> bool {
+        let own: bool = self.download_token(id).as_bytes().ct_eq(token.as_bytes()).into();
+        own || self.opens(token, Scope::Cdp)
     }
 
     /// Mints a token for each scope; from now on the session is token-only.
@@ -161,7 +185,7 @@ impl Access {
 
     /// Locks the tokens: plain data, which a panic elsewhere cannot leave half-changed.
     fn tokens(&self) -> MutexGuard<'_, Tokens> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -235,6 +259,19 @@ mod tests {
         tokio::time::advance(Duration::from_secs(5)).await;
         assert!(!access.opens(&token.secret, Scope::Cdp) && access.revoke(&token.secret).is_none());
         assert_eq!(access.list(), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_downloads_token_opens_that_download_and_nothing_else() {
+        let (access, other) = (Access::new(false), Access::new(false));
+        let (one, two) = (DownloadId::random(), DownloadId::random());
+        let token = access.download_token(one);
+        assert!(access.opens_download(&token, one) && !access.opens_download(&token, two));
+        assert!(!other.opens_download(&token, one) && !access.opens(&token, Scope::Cdp));
+        let minted = mint(&access, Scope::Cdp, None).secret;
+        let view = mint(&access, Scope::LiveView, None).secret;
+        assert!(access.opens_download(&minted, two) && !access.opens_download(&view, two));
+        assert!(access.opens_download(&token, one) && !access.opens_download("", one));
     }
 
     #[test]

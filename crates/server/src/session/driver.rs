@@ -208,7 +208,7 @@ impl Driver {
         ready: &mut oneshot::Sender<Result<SessionHandle, Refusal>>,
     ) -> Result<Started> {
         tokio::select! {
-            started = start::start(&self.context, &self.work, self.handle.id(), (self.handle.project(), request), admission) => started,
+            started = start::start(&self.context, &self.work, &self.handle, request, admission) => started,
             () = self.handle.end_requested() => {
                 Err(Error::Unavailable("The session was ended while it started.".to_owned()))
             }

@@ -201,10 +201,11 @@ impl SessionHandle {
         }
     }
 
-    /// Gives a client its own CDP session in the browser: at the browser's level, or in one page.
-    pub async fn attach(&self, root: Root) -> Result<Attachment> {
+    /// Gives a client its own CDP session in the browser: at the browser's level, or in one page. `downloads_url` is where it reaches
+    /// the session's downloads.
+    pub async fn attach(&self, root: Root, downloads_url: &str) -> Result<Attachment> {
         let running = self.running().ok_or(SESSION_UNREACHABLE)?;
-        let client = running.mux.attach(root).await.map_err(|error| match error {
+        let client = running.mux.attach_as(root, downloads_url).await.map_err(|error| match error {
             AttachError::NoSuchTarget(_) => Error::NotFound("Page not found."),
             AttachError::Closed => SESSION_UNREACHABLE,
         })?;

@@ -15,7 +15,8 @@
 //! What is here: the registry of live sessions ([`Sessions`]), who may start one ([`admission`]), which tokens let into one
 //! ([`access`]), where its files are ([`work_dir`]), whose they are ([`users`]) and how they are removed ([`shred`]), its way
 //! out to the network ([`way_out`]), which files it is given ([`files`]), what it
-//! downloads ([`downloads`]), what it shows ([`recordings`]) and what it does not ([`mask`]), what its project has uploaded for it ([`extensions`], [`certificates`],
+//! downloads ([`downloads`]), what it shows ([`recordings`]) and what it does not ([`mask`]), what is kept of downloads and recordings and for how
+//! long ([`keeping`]), what its project has uploaded for it ([`extensions`], [`certificates`],
 //! [`belongings`]), how its browser is driven ([`drive`]), how it starts, runs and ends ([`driver`], [`start`], [`finish`]), and what happens to one whose
 //! server died ([`recovery`]). What is not: how a profile is stored (`profile`), and HTTP.
 
@@ -33,6 +34,7 @@ pub mod files;
 mod finish;
 mod handle;
 pub mod history;
+mod keeping;
 pub mod mask;
 pub mod query;
 pub mod record;
@@ -47,6 +49,7 @@ mod way_out;
 mod work_dir;
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -310,10 +313,15 @@ impl Sessions {
 
     /// Returns the running session in which a token opens what needs `wanted`.
     pub fn find_by_token(&self, id: SessionId, token: &str, wanted: Scope) -> Option<SessionHandle> {
+        self.find_open(id, |access| access.opens(token, wanted))
+    }
+
+    /// Returns a running session whose tokens let somebody in.
+    pub fn find_open(&self, id: SessionId, lets_in: impl FnOnce(&Access) -> bool) -> Option<SessionHandle> {
         self.0
             .live()
             .get(&id)
-            .filter(|handle| handle.access().opens(token, wanted) && handle.running().is_some())
+            .filter(|handle| lets_in(handle.access()) && handle.running().is_some())
             .cloned()
     }
 
@@ -497,10 +505,9 @@ impl Sessions {
             if let Some(control) = control {
                 control.discard().await;
             }
-            let Context { db, reels, lifecycle, config, .. } = &*this.0;
+            let Context { db, reels, .. } = &*this.0;
             db.forget_recording(id).await?;
-            let shredder = Shredder::new(reels.path(), config.shred, lifecycle.tracker().clone());
-            shredder.take(reels.dir_of(id)).await;
+            this.0.shredder_of(reels.path()).take(reels.dir_of(id)).await;
             Ok(())
         };
         let deleted = self.0.lifecycle.tracker().spawn(deletion.in_current_span()).await;
@@ -623,8 +630,8 @@ impl Sessions {
     /// Removes what is kept of downloads when it expires, until the server stops. What is there without being on record goes first;
     /// no session may run before that.
     pub async fn keep_downloads_swept(&self) -> Result<()> {
-        let Context { db, kept, lifecycle, config, .. } = &*self.0;
-        let shredder = Shredder::new(kept.path(), config.shred, lifecycle.tracker().clone());
+        let Context { db, kept, lifecycle, .. } = &*self.0;
+        let shredder = self.0.shredder_of(kept.path());
         kept.remove_orphans(db, &shredder).await?;
         let sweeping = kept.clone().keep_swept(db.clone(), shredder, lifecycle.soft().clone());
         lifecycle.tracker().spawn(sweeping);
@@ -634,8 +641,8 @@ impl Sessions {
     /// Puts on record what an earlier server had recorded, and removes recordings when they expire, until the server stops. No session
     /// may run before that.
     pub async fn keep_recordings_swept(&self) -> Result<()> {
-        let Context { db, reels, lifecycle, config, .. } = &*self.0;
-        let shredder = Shredder::new(reels.path(), config.shred, lifecycle.tracker().clone());
+        let Context { db, reels, lifecycle, .. } = &*self.0;
+        let shredder = self.0.shredder_of(reels.path());
         reels.recover(db).await?;
         reels.remove_orphans(db, &shredder).await?;
         let sweeping = reels.clone().keep_swept(db.clone(), shredder, lifecycle.soft().clone());
@@ -766,6 +773,11 @@ impl Context {
     /// Tells whether a session is recorded.
     fn is_recorded(&self, request: &SessionRequest) -> bool {
         request.recording.unwrap_or(self.recordings.active)
+    }
+
+    /// Makes what removes directories below one where something is kept.
+    fn shredder_of(&self, root: &Path) -> Shredder {
+        Shredder::new(root, self.config.shred, self.lifecycle.tracker().clone())
     }
 
     /// Locks the registry. It holds plain data, which a panic elsewhere cannot leave half-changed.

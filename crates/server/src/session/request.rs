@@ -111,6 +111,8 @@ pub struct BrowserRequest {
     pub popup_blocker: bool,
     /// Opens windows as tabs. The headless shell has no windows.
     pub force_popups_as_tabs: bool,
+    /// Hands pages their downloads, and keeps none beyond the session.
+    pub p2p_download: bool,
     /// Whether advertisements are blocked: at its way out and in its pages, or not at all. When nobody said, as the configuration
     /// has it, and at the way out only.
     pub adblock: Option<bool>,
@@ -134,6 +136,7 @@ impl Default for BrowserRequest {
             pdf_viewer: true,
             popup_blocker: true,
             force_popups_as_tabs: false,
+            p2p_download: false,
             adblock: None,
             extensions: Vec::new(),
             ca_certificates: Vec::new(),

@@ -22,8 +22,9 @@ use tracing::{Instrument as _, error, info, warn};
 use super::Context;
 use super::belongings::Belongings;
 use super::certificates::trust;
-use super::downloads::Capture;
+use super::downloads::{Capture, Extract, GLOBAL};
 use super::extensions::own;
+use super::handle::SessionHandle;
 use super::mask::{Masking, find_invalid};
 use super::recordings::{Control, Recorder};
 use super::request::{BrowserRequest, SessionRequest};
@@ -218,10 +219,11 @@ pub fn walls(config: &ChromiumConfig) -> anyhow::Result<Option<Confinement>> {
 pub(super) async fn start(
     context: &Arc<Context>,
     work: &WorkDir,
-    id: SessionId,
-    (project, request): (ProjectId, &SessionRequest),
+    handle: &SessionHandle,
+    request: &SessionRequest,
     admission: &Admission,
 ) -> Result<Started> {
+    let (id, project) = (handle.id(), handle.project());
     let blocks = request.browser.adblock.unwrap_or(context.lists.are_usual());
     let rules = blocks.then(|| context.lists.rules());
     let way_out = WayOut::open(&context.exits, rules.clone().map(|rules| rules as Arc<dyn Filter>)).await?;
@@ -230,23 +232,32 @@ pub(super) async fn start(
         launch(context, (id, work), (project, request), admission, way_out.listener()),
     )
     .await?;
+    let tracker = context.lifecycle.tracker();
+    let extract =
+        request.browser.p2p_download.then(|| Extract::new(context.kept.clone(), id, tracker.clone()));
+    if extract.is_some() {
+        browser.mux().listen_for(GLOBAL);
+    }
     let capture = Capture {
         db: context.db.clone(),
         kept: context.kept.clone(),
         limits: context.files.clone(),
-        session: id,
+        handle: handle.clone(),
         room: work.downloads(),
         user: user.id(),
+        extract: extract.clone(),
+        shredder: context.shredder_of(context.kept.path()),
+        lifecycle: context.lifecycle.clone(),
     };
     // Before any page is shown that may download something by itself.
     let capturing = capture.run(browser.mux().clone(), browser.mux().subscribe()).in_current_span();
-    let downloads = context.lifecycle.tracker().spawn(capturing);
+    let downloads = tracker.spawn(capturing);
     let report = match restore {
         Some(restore) => Some(restore.run(&browser).await.map_err(unresponsive)?),
         None => None,
     };
     // Before anything is recorded that is to be masked.
-    attend(&browser, request, rules).await?;
+    attend(&browser, request, rules, extract).await?;
     let recording = begin_recording(context, id, request, &browser).await?;
     let version = &browser.version().product;
     let started = process_start_time(browser.pid()).unwrap_or(0);
@@ -470,11 +481,19 @@ async fn give_orders(browser: &Browser, work: &WorkDir, request: &SessionRequest
 }
 
 /// Has every page attended by who has something to do there.
-async fn attend(browser: &Browser, request: &SessionRequest, rules: Option<Arc<Rules>>) -> Result<()> {
+async fn attend(
+    browser: &Browser,
+    request: &SessionRequest,
+    rules: Option<Arc<Rules>>,
+    extract: Option<Extract>,
+) -> Result<()> {
     let wished = &request.browser;
     let mut attendants: Vec<Arc<dyn Attendant>> = Vec::new();
     if wished.disable_dialogs {
         attendants.push(Arc::new(DismissDialogs));
+    }
+    if let Some(extract) = extract {
+        attendants.push(Arc::new(extract));
     }
     // Who did not ask gets it at the way out, which costs pages nothing.
     if let Some(rules) = rules.filter(|_| wished.adblock == Some(true)) {

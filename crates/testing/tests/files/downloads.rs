@@ -14,7 +14,7 @@ use crate::ground::{Build, Ground, Session, bytes, hash};
 use crate::in_both_builds;
 
 /// Shows the page with the links.
-async fn on_links(ground: &Ground, body: Value) -> Result<Session> {
+pub async fn on_links(ground: &Ground, body: Value) -> Result<Session> {
     let session = ground.session(body).await?;
     let url = json!({"url": ground.url("/links")});
     ground.program.call(Method::POST, &format!("/v1/sessions/{}/goto", session.id), Some(url)).await?;
@@ -22,7 +22,7 @@ async fn on_links(ground: &Ground, body: Value) -> Result<Session> {
 }
 
 /// Clicks on a link.
-async fn click(ground: &Ground, session: &Session, link: &str) -> Result<()> {
+pub async fn click(ground: &Ground, session: &Session, link: &str) -> Result<()> {
     let path = format!("/v1/sessions/{}/mouse/click", session.id);
     let (status, answer) = ground.program.call(Method::POST, &path, Some(json!({"selector": link}))).await?;
     ensure!(status == 200, "{link}: {answer}");
@@ -30,7 +30,7 @@ async fn click(ground: &Ground, session: &Session, link: &str) -> Result<()> {
 }
 
 /// Waits until so many downloads are over. Returns them by their order.
-async fn over(ground: &Ground, session: &Session, count: usize) -> Result<Vec<Value>> {
+pub async fn over(ground: &Ground, session: &Session, count: usize) -> Result<Vec<Value>> {
     let path = format!("/v1/sessions/{}/downloads", session.id);
     let mut shown = ground.program.wait_for(&path, |shown| shown["count"] == count).await?;
     Ok(shown["items"].as_array_mut().map(std::mem::take).unwrap_or_default())

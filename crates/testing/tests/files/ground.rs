@@ -73,6 +73,16 @@ impl Ground {
         format!("http://{}{path}", self.address)
     }
 
+    /// Returns the address of a page with a frame, which downloads something by itself.
+    pub fn framed(&self, host: &str) -> String {
+        self.url(&format!("/framed/{}/{host}", self.address.port()))
+    }
+
+    /// Returns the same address of the site under another name, which makes it another site.
+    pub fn elsewhere(&self, path: &str) -> String {
+        format!("http://localhost:{}{path}", self.address.port())
+    }
+
     /// Starts a session.
     pub async fn session(&self, body: Value) -> Result<Session> {
         let created = self.program.data(Method::POST, "/v1/sessions", Some(body)).await?;
@@ -108,7 +118,16 @@ const LINKS: &str = "<!doctype html><title>links</title>
 <a id=together-1 download href=/together/1>1</a> <a id=together-2 download href=/together/2>2</a> <a id=together-3 download href=/together/3>3</a>
 <a id=hostile href=/hostile>hostile</a> <a id=endless href=/endless>endless</a> <a id=slow href=/slow>slow</a>
 <a id=announced href=/announced>announced</a> <a id=small href=/small>small</a> <a id=blob download=blob.txt>blob</a>
+<a id=medium href=/medium>medium</a> <a id=large href=/large>large</a> <a id=popup target=_blank href=/small>popup</a>
 <script>document.querySelector('#blob').href = URL.createObjectURL(new Blob(['made here']))</script>";
+
+/// A page that downloads something as soon as it is there.
+const AT_ONCE: &str = "<!doctype html><title>at once</title><a href=/small>small</a><script>document.querySelector('a').click()</script>";
+
+/// A page around another.
+fn framed(address: &str) -> Html<String> {
+    Html(format!("<!doctype html><title>framed</title><iframe src='{address}'></iframe>"))
+}
 
 /// An answer that is to be saved under a name.
 fn attachment(name: &str, body: impl Into<axum::body::Body>) -> Response {
@@ -124,6 +143,9 @@ fn endless(piece: usize, pause: Duration) -> axum::body::Body {
     });
     axum::body::Body::from_stream(pieces)
 }
+
+/// How much there is of `/medium`: several pieces, and no whole number of anything.
+pub const MEDIUM: usize = 7_000_001;
 
 fn site() -> Router {
     let all = Arc::new(Barrier::new(3));
@@ -148,4 +170,13 @@ fn site() -> Router {
         .route("/slow", get(async || attachment("slow", endless(4096, Duration::from_millis(100)))))
         .route("/announced", get(announced))
         .route("/small", get(async || attachment("small", bytes(1_000, 9))))
+        .route("/medium", get(async || attachment("medium", bytes(MEDIUM, 10))))
+        .route("/large", get(async || attachment("large", vec![b'x'; (64 << 20) + 1])))
+        .route("/at-once", get(async || Html(AT_ONCE)))
+        .route(
+            "/framed/{port}/{host}",
+            get(async |Path((port, host)): Path<(u16, String)>| {
+                framed(&format!("http://{host}:{port}/at-once"))
+            }),
+        )
 }

@@ -2,6 +2,7 @@
 
 mod downloads;
 mod ground;
+mod p2p;
 mod uploads;
 
 /// Makes two tests of one: each build.

@@ -14,17 +14,22 @@ use roadstead_api::{DownloadId, SessionId};
 use roadstead_browser::UserId;
 use roadstead_devtools::{CallError, Event, Mux};
 use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 use tracing::{debug, warn};
 
+use super::extract::{Extract, Outcome};
 use super::{Download, DownloadState, KeptRoot};
 use crate::clock;
 use crate::config::FilesConfig;
 use crate::db::Db;
+use crate::lifecycle::Lifecycle;
 use crate::session::files::FileName;
+use crate::session::handle::SessionHandle;
+use crate::session::shred::Shredder;
 
 /// The most downloads of one session. More are stopped, and not on record: a page may begin thousands.
 const MAX_COUNT: usize = 1_000;
@@ -34,6 +39,8 @@ const MAX_AT_ONCE: usize = 64;
 const MAX_URL_CHARS: usize = 2_000;
 /// How long the browser may take to stop a download, or to tell of a page.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// What clients are told of a download that can be fetched: the published API's event.
+const READY: &str = "Anchor.downloadReady";
 /// How often it is looked at whether one takes too long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -42,11 +49,16 @@ pub(in crate::session) struct Capture {
     pub(in crate::session) db: Db,
     pub(in crate::session) kept: KeptRoot,
     pub(in crate::session) limits: FilesConfig,
-    pub(in crate::session) session: SessionId,
+    /// The session, which knows what opens a download.
+    pub(in crate::session) handle: SessionHandle,
     /// Where the browser writes them.
     pub(in crate::session) room: PathBuf,
     /// The browser's user, if it is not ours.
     pub(in crate::session) user: Option<UserId>,
+    /// What hands pages their downloads, if anything does. They go when the session ends, then.
+    pub(in crate::session) extract: Option<Extract>,
+    pub(in crate::session) shredder: Shredder,
+    pub(in crate::session) lifecycle: Lifecycle,
 }
 
 /// One that is not over.
@@ -55,6 +67,8 @@ struct Running {
     created_at: Timestamp,
     url: String,
     origin: Option<String>,
+    /// The page that it began in and the one that opened that; `None` while it may be any.
+    pages: Option<Vec<String>>,
     original_name: String,
     received: u64,
     /// Why it was stopped, once it was.
@@ -113,6 +127,22 @@ impl Capture {
             following.heed(&event).await;
         }
         following.settle().await;
+        following.capture.discard().await;
+    }
+
+    fn session(&self) -> SessionId {
+        self.handle.id()
+    }
+
+    /// Removes what is not to outlive the session. What cannot be removed now goes at the next start.
+    async fn discard(&self) {
+        if self.extract.is_none() {
+            return;
+        }
+        let tools = (&self.db, &self.shredder);
+        if let Err(error) = self.kept.discard(tools, self.session(), &self.lifecycle).await {
+            warn!(error = ?error, "failed to remove a session's downloads");
+        }
     }
 }
 
@@ -174,6 +204,7 @@ impl Following {
             created_at: clock::now(),
             url: cut(&url),
             origin: None,
+            pages: None,
             original_name: suggested_filename.chars().take(MAX_URL_CHARS).collect(),
             received: 0,
             stopped: None,
@@ -185,16 +216,19 @@ impl Following {
         }
         let mux = self.mux.clone();
         self.calls.spawn(async move {
-            let page = serde_json::json!({"targetId": frame_id});
+            let page = json!({"targetId": frame_id});
             Some((guid, mux.call("Target.getTargetInfo", page, CALL_TIMEOUT).await))
         });
     }
 
     /// Notes the page that a download was found on. A frame that is no page of its own is not known by that name.
     fn note_page(&mut self, (id, page): Found) {
-        let url = page.ok().and_then(|page| page["targetInfo"]["url"].as_str().map(cut));
-        if let (Some(running), Some(url)) = (self.running.get_mut(&id), url.filter(|url| !url.is_empty())) {
-            running.origin = Some(url);
+        let (Some(running), Ok(page)) = (self.running.get_mut(&id), page) else { return };
+        let info = &page["targetInfo"];
+        running.origin = info["url"].as_str().map(cut).filter(|url| !url.is_empty());
+        if info["type"] == "page" {
+            let named = |member: &str| info[member].as_str().map(str::to_owned);
+            running.pages = Some(named("targetId").into_iter().chain(named("openerId")).collect());
         }
     }
 
@@ -251,7 +285,7 @@ impl Following {
     fn cancel(&mut self, id: DownloadId) {
         let mux = self.mux.clone();
         self.calls.spawn(async move {
-            let guid = serde_json::json!({"guid": id});
+            let guid = json!({"guid": id});
             if let Err(error) = mux.call("Browser.cancelDownload", guid, CALL_TIMEOUT).await {
                 debug!(%error, "the browser did not stop a download: it may be over");
             }
@@ -267,7 +301,7 @@ impl Following {
         self.copying.spawn(async move {
             let copied = tokio::task::spawn_blocking(move || {
                 let from = (capture.room.as_path(), capture.user.map(|user| user.uid));
-                capture.kept.take_from(from, (capture.session, id), most)
+                capture.kept.take_from(from, (capture.session(), id), most)
             });
             (id, copied.await.expect("copying a download does not panic"))
         });
@@ -323,9 +357,29 @@ impl Following {
             duration_ms: crate::session::driver::millis(running.began.elapsed()),
             created_at: running.created_at,
         };
-        if let Err(error) = self.capture.db.add_download(self.capture.session, &download).await {
-            warn!(error = ?error, "failed to record a download");
+        let recorded = self.capture.db.add_download(self.capture.session(), &download).await;
+        if let Some(extract) = &self.capture.extract {
+            extract.note(id, outcome(&download));
         }
+        match recorded {
+            Err(error) => warn!(error = ?error, "failed to record a download"),
+            Ok(()) if state == DownloadState::Completed => self.tell(&download, running.pages.as_deref()),
+            Ok(()) => {}
+        }
+    }
+
+    /// Tells clients of a download that can be fetched, each where it reaches the server itself.
+    fn tell(&self, download: &Download, pages: Option<&[String]>) {
+        let token = self.capture.handle.access().download_token(download.id);
+        self.mux.tell_clients(READY, pages, |downloads_url| {
+            json!({
+                "p2pDownloadUrl": format!("{downloads_url}/{}?token={token}", download.id),
+                "guid": download.id,
+                "suggestedFilename": download.suggested_name,
+                "url": download.url,
+                "totalBytes": download.size,
+            })
+        });
     }
 
     /// Sees everything to its end once the browser is gone: a file that is there under its own name was whole.
@@ -344,6 +398,13 @@ impl Following {
                 self.give_up(id, DownloadState::Interrupted, why).await;
             }
         }
+    }
+}
+
+fn outcome(download: &Download) -> Outcome {
+    match (download.state, &download.detail) {
+        (DownloadState::Completed, _) => Outcome::Whole(download.size),
+        (_, why) => Outcome::Nothing(why.clone().unwrap_or_default()),
     }
 }
 

@@ -1,30 +1,27 @@
 //! Where downloads are kept, and for how long.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use roadstead_api::{DownloadId, SessionId};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::clock;
 use crate::db::Db;
 use crate::error::Result;
+use crate::lifecycle::Lifecycle;
+use crate::session::keeping::Keeping;
 use crate::session::shred::Shredder;
 use crate::session::work_dir::make_dir;
-
-/// How often expired downloads are looked for: a tenth of the time that they are kept, within these.
-const SWEEP_AT_LEAST: Duration = Duration::from_secs(1);
-const SWEEP_AT_MOST: Duration = Duration::from_mins(10);
 
 /// The directory that holds every session's downloads; clones share it.
 #[derive(Clone, Debug)]
@@ -32,10 +29,9 @@ pub struct KeptRoot(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    path: PathBuf,
-    keep: Duration,
-    /// How many read files of which session. What is read is not swept: its bytes would become zeros on the way.
-    readers: Mutex<HashMap<SessionId, usize>>,
+    keeping: Keeping,
+    /// How many read files of which session. What is read is not removed: its bytes would become zeros on the way.
+    readers: watch::Sender<HashMap<SessionId, usize>>,
 }
 
 /// A download that is open to be read. It stays until this is dropped.
@@ -54,11 +50,10 @@ struct Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        let mut readers = self.root.readers();
-        match readers.get_mut(&self.session) {
+        self.root.0.readers.send_modify(|readers| match readers.get_mut(&self.session) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(readers.remove(&self.session)),
-        }
+        });
     }
 }
 
@@ -77,26 +72,24 @@ impl KeptFile {
 impl KeptRoot {
     /// Finds or makes the directory in a data dir. Downloads are kept for so long after their session's end.
     pub fn open(data_dir: &Path, keep: Duration) -> anyhow::Result<Self> {
-        let path = data_dir.join("downloads");
-        make_dir(&path, 0o700).with_context(|| format!("failed to create {}", path.display()))?;
-        Ok(Self(Arc::new(Shared { path, keep, readers: Mutex::default() })))
+        let keeping = Keeping::open(data_dir, "downloads", keep)?;
+        Ok(Self(Arc::new(Shared { keeping, readers: watch::Sender::default() })))
     }
 
     /// Returns the directory's path.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        self.0.keeping.path()
     }
 
     /// Returns the earliest moment at which a session may have ended whose downloads are still kept.
     pub fn oldest(&self) -> Timestamp {
-        let age = SignedDuration::try_from(self.0.keep).unwrap_or(SignedDuration::MAX);
-        clock::now().checked_sub(age).unwrap_or(Timestamp::MIN)
+        self.0.keeping.oldest()
     }
 
     /// Opens a session's download. The file is as large as it is on record to be, or is not there.
     pub fn read(&self, session: SessionId, id: DownloadId, size: u64) -> io::Result<KeptFile> {
         let reading = Reading { root: self.clone(), session };
-        *self.readers().entry(session).or_default() += 1;
+        self.0.readers.send_modify(|readers| *readers.entry(session).or_default() += 1);
         let file = File::open(self.file_of(session, id))?;
         if file.metadata()?.len() != size {
             return Err(io::Error::other("the file is not as large as it is on record to be"));
@@ -159,13 +152,8 @@ impl KeptRoot {
 
     /// Removes what expires, until it is stopped.
     pub(in crate::session) async fn keep_swept(self, db: Db, shredder: Shredder, stop: CancellationToken) {
-        let every = (self.0.keep / 10).clamp(SWEEP_AT_LEAST, SWEEP_AT_MOST);
-        let mut sweeps = tokio::time::interval(every);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = sweeps.tick() => {}
-            }
+        let mut sweeps = self.0.keeping.sweeps(stop);
+        while sweeps.next().await {
             if let Err(error) = self.sweep(&db, &shredder).await {
                 warn!(error = ?error, "failed to remove expired downloads");
             }
@@ -174,7 +162,7 @@ impl KeptRoot {
 
     async fn sweep(&self, db: &Db, shredder: &Shredder) -> Result<()> {
         for session in db.sessions_with_expired_downloads(self.oldest()).await? {
-            if self.readers().contains_key(&session) {
+            if self.is_read(session) {
                 continue;
             }
             let removed = db.forget_downloads(session).await?;
@@ -184,28 +172,48 @@ impl KeptRoot {
         Ok(())
     }
 
-    /// Removes what an earlier server left without having it on record.
-    pub(in crate::session) async fn remove_orphans(&self, db: &Db, shredder: &Shredder) -> Result<()> {
-        let known: HashSet<_> = db.sessions_with_downloads().await?.into_iter().collect();
-        let entries = std::fs::read_dir(&self.0.path).into_iter().flatten().flatten();
-        let found = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<SessionId>().ok());
-        for session in found.filter(|session| !known.contains(session)).collect::<Vec<_>>() {
+    /// Forgets the downloads of a session whose end they do not outlive, and removes them, or has them removed once nobody reads them.
+    /// One that is still read when the server stops goes at the next start.
+    pub(super) async fn discard(
+        &self,
+        (db, shredder): (&Db, &Shredder),
+        session: SessionId,
+        lifecycle: &Lifecycle,
+    ) -> Result<()> {
+        db.forget_downloads(session).await?;
+        if !self.is_read(session) {
             shredder.take(self.dir_of(session)).await;
+            return Ok(());
         }
-        shredder.clear_from_the_side();
+        let (this, shredder, stop) = (self.clone(), shredder.clone(), lifecycle.soft().clone());
+        lifecycle.tracker().spawn(async move {
+            let mut readers = this.0.readers.subscribe();
+            tokio::select! {
+                _ = readers.wait_for(|readers| !readers.contains_key(&session)) => {}
+                () = stop.cancelled() => return,
+            }
+            shredder.take(this.dir_of(session)).await;
+        });
+        Ok(())
+    }
+
+    /// Removes what an earlier server left without having it on record, and what did not outlive its session.
+    pub(in crate::session) async fn remove_orphans(&self, db: &Db, shredder: &Shredder) -> Result<()> {
+        db.forget_passing_downloads().await?;
+        self.0.keeping.remove_orphans(db.sessions_with_downloads().await?, shredder).await;
         Ok(())
     }
 
     fn dir_of(&self, session: SessionId) -> PathBuf {
-        self.0.path.join(session.to_string())
+        self.0.keeping.dir_of(session)
     }
 
     fn file_of(&self, session: SessionId, id: DownloadId) -> PathBuf {
         self.dir_of(session).join(id.to_string())
     }
 
-    fn readers(&self) -> MutexGuard<'_, HashMap<SessionId, usize>> {
-        self.0.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_read(&self, session: SessionId) -> bool {
+        self.0.readers.borrow().contains_key(&session)
     }
 }
 
@@ -283,8 +291,8 @@ mod tests {
         ground.take(id, 1).unwrap();
         let (one, two) = (ground.root.read(ground.session, id, 1), ground.root.read(ground.session, id, 1));
         drop(one);
-        assert!(ground.root.readers().contains_key(&ground.session));
+        assert!(ground.root.is_read(ground.session));
         drop(two);
-        assert!(ground.root.readers().is_empty());
+        assert!(ground.root.0.readers.borrow().is_empty());
     }
 }

@@ -1,13 +1,11 @@
 //! Where recordings are kept, and for how long.
 
-use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use roadstead_api::{RecordingId, SessionId};
 use roadstead_vault::Vault;
 use tokio_util::sync::CancellationToken;
@@ -15,48 +13,41 @@ use tracing::{info, warn};
 
 use super::reel::{Reel, ReelWriter, Seal};
 use super::{Recording, RecordingState};
-use crate::clock;
 use crate::db::Db;
 use crate::error::Result;
+use crate::session::keeping::Keeping;
 use crate::session::shred::Shredder;
 use crate::session::work_dir::make_dir;
-
-/// How often expired recordings are looked for: a tenth of the time that they are kept, within these.
-const SWEEP_AT_LEAST: Duration = Duration::from_secs(1);
-const SWEEP_AT_MOST: Duration = Duration::from_mins(10);
 
 /// The directory that holds every session's recording; clones share it.
 #[derive(Clone)]
 pub struct RecordingRoot(Arc<Shared>);
 
 struct Shared {
-    path: PathBuf,
-    keep: Duration,
+    keeping: Keeping,
     vault: Vault,
 }
 
 impl RecordingRoot {
     /// Finds or makes the directory in a data dir. Recordings are kept for so long after their session's end.
     pub fn open(data_dir: &Path, keep: Duration, vault: Vault) -> anyhow::Result<Self> {
-        let path = data_dir.join("recordings");
-        make_dir(&path, 0o700).with_context(|| format!("failed to create {}", path.display()))?;
-        Ok(Self(Arc::new(Shared { path, keep, vault })))
+        let keeping = Keeping::open(data_dir, "recordings", keep)?;
+        Ok(Self(Arc::new(Shared { keeping, vault })))
     }
 
     /// Returns the directory's path.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        self.0.keeping.path()
     }
 
     /// Returns the earliest moment at which a session may have ended whose recording is still kept.
     pub fn oldest(&self) -> Timestamp {
-        let age = SignedDuration::try_from(self.0.keep).unwrap_or(SignedDuration::MAX);
-        clock::now().checked_sub(age).unwrap_or(Timestamp::MIN)
+        self.0.keeping.oldest()
     }
 
     /// Names a session's directory, whether it exists or not.
     pub(in crate::session) fn dir_of(&self, session: SessionId) -> PathBuf {
-        self.0.path.join(session.to_string())
+        self.0.keeping.dir_of(session)
     }
 
     pub(super) fn vault(&self) -> &Vault {
@@ -115,13 +106,8 @@ impl RecordingRoot {
 
     /// Removes what expires, until it is stopped.
     pub(in crate::session) async fn keep_swept(self, db: Db, shredder: Shredder, stop: CancellationToken) {
-        let every = (self.0.keep / 10).clamp(SWEEP_AT_LEAST, SWEEP_AT_MOST);
-        let mut sweeps = tokio::time::interval(every);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = sweeps.tick() => {}
-            }
+        let mut sweeps = self.0.keeping.sweeps(stop);
+        while sweeps.next().await {
             if let Err(error) = self.sweep(&db, &shredder).await {
                 warn!(error = ?error, "failed to remove expired recordings");
             }
@@ -139,13 +125,7 @@ impl RecordingRoot {
 
     /// Removes what an earlier server left without having it on record.
     pub(in crate::session) async fn remove_orphans(&self, db: &Db, shredder: &Shredder) -> Result<()> {
-        let known: HashSet<_> = db.sessions_with_recordings().await?.into_iter().collect();
-        let entries = std::fs::read_dir(&self.0.path).into_iter().flatten().flatten();
-        let found = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<SessionId>().ok());
-        for session in found.filter(|session| !known.contains(session)).collect::<Vec<_>>() {
-            shredder.take(self.dir_of(session)).await;
-        }
-        shredder.clear_from_the_side();
+        self.0.keeping.remove_orphans(db.sessions_with_recordings().await?, shredder).await;
         Ok(())
     }
 }

@@ -122,6 +122,9 @@ async fn a_download_opens_to_its_project_and_to_its_sessions_tokens() {
     let (own, of_second) = (token(&session.id).await, token(&second.id).await);
     assert_eq!(stranger.get(&format!("{path}?token={own}")).await.text, "contents");
     assert_eq!(stranger.get(&format!("{path}?token={of_second}")).await.failure().0, 401);
+    // A key that was typed counts before a token, whichever of them is right.
+    assert_eq!(server.get(&format!("{path}?token=wrong")).await.text, "contents");
+    assert_eq!(other.get(&format!("{path}?token={own}")).await.failure(), unknown);
     let absent = Uuid::new_v4();
     for (path, message) in [
         (format!("{}/{absent}", session.path()), "Download not found."),
@@ -135,6 +138,34 @@ async fn a_download_opens_to_its_project_and_to_its_sessions_tokens() {
     server.client().delete(&format!("/v1/sessions/{}", session.id)).await.data();
     assert_eq!(stranger.get(&format!("{path}?token={own}")).await.failure().0, 401);
     assert_eq!(server.get(&path).await.text, "contents");
+}
+
+#[tokio::test]
+async fn a_client_hears_of_a_download_where_it_reaches_the_server() {
+    let server = server(LIMITS).await;
+    let mut session = Session::start(&server).await;
+    let created = server.client().get(&format!("/v1/sessions/{}", session.id)).await.data();
+    let url = created["cdp_url"].as_str().unwrap();
+    let mut elsewhere = Socket::try_open_with(url, &[("host", "browsers.example")]).await.ok().unwrap();
+    let id = session.download(json!({"name": "Grüße.txt", "text": "contents"})).await;
+    let heard = elsewhere.hear().await.unwrap();
+    let params = &heard["params"];
+    assert_eq!((&heard["method"], heard.get("sessionId")), (&json!("Anchor.downloadReady"), None));
+    assert_eq!((&params["guid"], &params["totalBytes"]), (&json!(id), &json!(8)));
+    assert_eq!(params["suggestedFilename"], "Grüße.txt");
+    let url = params["p2pDownloadUrl"].as_str().unwrap();
+    let place = url.strip_prefix("http://browsers.example").unwrap();
+    let stranger = server.stranger();
+    assert_eq!(stranger.get(place).await.text, "contents");
+    // It opens that one, whatever else is minted, and ends with the session.
+    server.client().post(&format!("/v1/sessions/{}/tokens", session.id), json!({})).await.data();
+    assert_eq!(stranger.get(place).await.text, "contents");
+    let token = place.split_once('?').unwrap().1;
+    let other = session.download(json!({"name": "b", "text": "other"})).await;
+    session.over(&server, 2).await;
+    assert_eq!(stranger.get(&format!("{}/{other}?{token}", session.path())).await.failure().0, 401);
+    server.client().delete(&format!("/v1/sessions/{}", session.id)).await.data();
+    assert_eq!(stranger.get(place).await.failure().0, 401);
 }
 
 #[tokio::test]
