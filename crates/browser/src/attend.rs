@@ -6,6 +6,8 @@
 //!   `Runtime.runIfWaitingForDebugger`, it goes on as if nobody had looked, and nothing of it runs before we are ready.
 //! - A new page waits until every session that wants it to has let it go: clients that do the same are not disturbed.
 //! - A frame in a process of its own is a target of its own, which the session of the page around it attaches to.
+//! - A page that goes to a site in another process takes along only what it has answered to: calls that are under way then are lost. A
+//!   new page, which waits for us, loses none.
 //! - Detaching lets everything go that waits for us: pages, and requests that are held.
 
 use std::collections::HashMap;
@@ -16,10 +18,13 @@ use futures_util::future::join_all;
 use roadstead_devtools::{CallError, Event, Followed, Mux};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
 /// How long the browser may take for one call. Nothing depends on the answers.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the pages that are there may take to answer. One with a dialog answers nothing.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many events may wait for us.
 const WAITING: usize = 4_096;
 
@@ -91,19 +96,23 @@ impl Page {
 
     /// Makes calls in it, in this order, whose answers nobody needs.
     pub fn order(&self, calls: &[Call]) {
-        // All are on their way before one is waited for.
+        tokio::spawn(self.send(calls));
+    }
+
+    /// Makes calls in it, in this order. All are on their way when this returns, and answered when what it returns is done.
+    fn send(&self, calls: &[Call]) -> impl Future<Output = ()> + Send + use<> {
         let asked: Vec<_> =
             calls.iter().map(|(method, params)| self.call(method, params, CALL_TIMEOUT)).collect();
-        tokio::spawn(async move {
+        async move {
             // A page that is gone answers with an error, and so does one whose dialog another has closed.
             for error in join_all(asked).await.into_iter().filter_map(Result::err) {
                 tracing::trace!(%error, "a call in a page was refused");
             }
-        });
+        }
     }
 }
 
-/// Has the attendants attend every page from now on. Returns once the browser has taken the order; a task carries it out until
+/// Has the attendants attend every page from now on. Returns once the pages that are there are attended; a task does the rest until
 /// the pipe closes. Once per browser.
 pub(crate) async fn attend(mux: &Mux, attendants: Vec<Arc<dyn Attendant>>) -> Result<(), CallError> {
     // In a CDP session of its own: at the pipe's root it would hear of every page that anybody attaches to, clients included.
@@ -112,13 +121,24 @@ pub(crate) async fn attend(mux: &Mux, attendants: Vec<Arc<dyn Attendant>>) -> Re
     let (taker, mut reported) = mpsc::channel(WAITING);
     let followed = mux.follow(&root, taker.clone());
     watch_pages(mux, &root, true).await?;
-    let mut attending =
-        Attending { mux: mux.clone(), root, attendants, taker, met: HashMap::new(), _followed: followed };
+    let mut attending = Attending {
+        mux: mux.clone(),
+        root,
+        attendants,
+        taker,
+        met: HashMap::new(),
+        first: Some(JoinSet::new()),
+        _followed: followed,
+    };
     // The pages that are there were told of before the answer. Whatever our caller asks of them comes after what we do.
     while let Ok(event) = reported.try_recv() {
         attending.heed(&event);
     }
+    let first = attending.first.take().unwrap_or_default();
     tokio::spawn(attending.run(reported));
+    if timeout(FIRST_TIMEOUT, first.join_all()).await.is_err() {
+        tracing::debug!("a page that was there does not answer, and is attended when it does");
+    }
     Ok(())
 }
 
@@ -144,6 +164,8 @@ struct Attending {
     taker: mpsc::Sender<Event>,
     /// By CDP session.
     met: HashMap<String, Met>,
+    /// What the pages that were there before us have to answer; none once we have met them.
+    first: Option<JoinSet<()>>,
     _followed: Followed,
 }
 
@@ -216,7 +238,10 @@ impl Attending {
             calls.push(("Target.setAutoAttach", watch("iframe", true)));
         }
         calls.push(("Runtime.runIfWaitingForDebugger", json!({})));
-        page.order(&calls);
+        match &mut self.first {
+            Some(first) => drop(first.spawn(page.send(&calls))),
+            None => page.order(&calls),
+        }
         self.met.insert(session, Met { page, _followed: followed });
     }
 

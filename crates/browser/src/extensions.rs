@@ -18,6 +18,6 @@ pub(crate) async fn has_extension(mux: &Mux, id: &str) -> Result<bool, CallError
     let session = attached["sessionId"].as_str().unwrap_or_default();
     let url = format!("chrome-extension://{id}/manifest.json");
     let shown = mux.call_in(session, "Page.navigate", json!({"url": url}), CALL_TIMEOUT).await;
-    call("Target.closeTarget", json!({"targetId": target})).await?;
+    mux.see_page_out(target.as_str().unwrap_or_default(), CALL_TIMEOUT).await?;
     Ok(shown?.get("errorText").is_none_or(Value::is_null))
 }

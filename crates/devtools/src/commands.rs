@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use crate::mux::{CallError, Mux};
 use crate::rules::downloads_into;
+
+/// How often it is looked whether a page is gone. It takes some milliseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// A page of the default context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +83,22 @@ impl Mux {
     /// Closes a page.
     pub async fn close_page(&self, target: &str, limit: Duration) -> Result<(), CallError> {
         self.call("Target.closeTarget", json!({"targetId": target}), limit).await.map(drop)
+    }
+
+    /// Closes a page, and waits until it is gone: Chromium answers before, and others may take it for theirs meanwhile.
+    pub async fn see_page_out(&self, target: &str, limit: Duration) -> Result<(), CallError> {
+        self.close_page(target, limit).await?;
+        let gone = async {
+            loop {
+                let targets = self.call("Target.getTargets", json!({}), limit).await?;
+                let mut targets = targets["targetInfos"].as_array().into_iter().flatten();
+                if targets.all(|found| found["targetId"] != target) {
+                    return Ok(());
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        timeout(limit, gone).await.unwrap_or(Err(CallError::TimedOut))
     }
 
     /// Attaches to a target, and returns the id of the CDP session. With no domain enabled in it, a page does not notice.

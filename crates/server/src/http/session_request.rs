@@ -303,7 +303,7 @@ mod tests {
             "integrations": [], "identities": [],
         });
         let request = read(body).unwrap();
-        assert_eq!(request.browser, BrowserRequest::default());
+        assert_eq!(request.browser, BrowserRequest { adblock: Some(true), ..BrowserRequest::default() });
         assert_eq!((request.max_duration, request.profile), (Some(DEFAULT_MAX_DURATION), None));
     }
 

@@ -499,16 +499,10 @@ async fn attend(
     if let Some(rules) = rules.filter(|_| wished.adblock == Some(true)) {
         attendants.push(Arc::new(Pages::new(rules)));
     }
-    let masking = wished.mask.as_ref().map(|mask| Arc::new(Masking::new(mask)));
-    attendants.extend(masking.clone().map(|masking| masking as Arc<dyn Attendant>));
-    if attendants.is_empty() {
-        return Ok(());
+    if let Some(mask) = &wished.mask {
+        attendants.push(Arc::new(Masking::new(mask)));
     }
-    browser.attend(attendants).await.map_err(unresponsive)?;
-    if let Some(masking) = masking {
-        masking.settle().await;
-    }
-    Ok(())
+    if attendants.is_empty() { Ok(()) } else { browser.attend(attendants).await.map_err(unresponsive) }
 }
 
 fn launch_failed(problem: &LaunchError) -> Error {

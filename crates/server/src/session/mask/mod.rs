@@ -11,20 +11,15 @@
 //!   any is masked when it tells that it has come, which it may do some milliseconds after it is first drawn. Enabling the Runtime
 //!   domain would change that, and would let pages find out that they are watched.
 //! - A style sheet that a script constructs and a document adopts acts whatever the document's policy (CSP) says of styles.
-//! - A page that exists takes the script along to a site in another process only once it has answered. A new page, or frame, that waits
-//!   for us has it in time without.
 //! - With the Page domain enabled, the headless shell leaves dialogs to be answered by a client, as full Chromium always does.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use roadstead_browser::{Attendant, Browser, Call, Page};
 use roadstead_devtools::{CallError, Event};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 const FIND: &str = include_str!("find.js");
 const MASK: &str = include_str!("mask.js");
@@ -33,8 +28,6 @@ const CHECK: &str = include_str!("check.js");
 const WORLD: &str = "roadstead-mask";
 /// How long the browser may take for one call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the pages that are there may take to be masked before others see them. One with a dialog answers nothing.
-const FIRST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is masked besides what is always found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -111,7 +104,7 @@ pub(super) async fn find_invalid(browser: &Browser, mask: &Mask) -> Result<Optio
     let session = mux.attach_to_target(&page, CALL_TIMEOUT).await?;
     let question = json!({"expression": format!("({CHECK})({})", json!(given)), "returnByValue": true});
     let answer = mux.call_in(&session, "Runtime.evaluate", question, CALL_TIMEOUT).await;
-    mux.close_page(&page, CALL_TIMEOUT).await?;
+    mux.see_page_out(&page, CALL_TIMEOUT).await?;
     match answer?["result"].take() {
         result if result["subtype"] == "null" => Ok(None),
         mut result => serde_json::from_value(result["value"].take())
@@ -123,24 +116,12 @@ pub(super) async fn find_invalid(browser: &Browser, mask: &Mask) -> Result<Optio
 /// Has every page and every frame masked before it is seen.
 pub(super) struct Masking {
     script: Arc<str>,
-    /// What the pages have not answered yet that were there before; none once that was waited for.
-    first: Mutex<Option<JoinSet<()>>>,
 }
 
 impl Masking {
     /// Masks what is always masked, and what is wished for besides.
     pub(super) fn new(mask: &Mask) -> Self {
-        Self { script: mask.script().into(), first: Mutex::new(Some(JoinSet::new())) }
-    }
-
-    /// Waits until the pages that are there are masked, and take it along wherever they go.
-    pub(super) async fn settle(&self) {
-        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(first) = first
-            && timeout(FIRST_TIMEOUT, first.join_all()).await.is_err()
-        {
-            tracing::debug!("a page that was there does not answer, and is masked when it does");
-        }
+        Self { script: mask.script().into() }
     }
 }
 
@@ -149,16 +130,9 @@ impl Attendant for Masking {
         true
     }
 
-    fn greet(&self, page: &Arc<Page>) -> Vec<Call> {
+    fn greet(&self, _: &Arc<Page>) -> Vec<Call> {
         let script = json!({"source": *self.script, "worldName": WORLD, "runImmediately": true});
-        let calls = vec![("Page.enable", json!({})), ("Page.addScriptToEvaluateOnNewDocument", script)];
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(first) = first.as_mut() else { return calls };
-        // On their way when this returns, as those would be that are returned.
-        let asked: Vec<_> =
-            calls.iter().map(|(method, params)| page.call(method, params, CALL_TIMEOUT)).collect();
-        first.spawn(async move { drop(join_all(asked).await) });
-        Vec::new()
+        vec![("Page.enable", json!({})), ("Page.addScriptToEvaluateOnNewDocument", script)]
     }
 
     fn heed(&self, page: &Arc<Page>, event: &Event) {
