@@ -81,11 +81,13 @@ fn site() -> Router {
 }
 
 fn full(mask: Value) -> Value {
-    json!({"sensitive_data_mask": mask})
+    Value::Object([("sensitive_data_mask".to_owned(), mask)].into_iter().collect())
 }
 
 fn shell(mask: Value) -> Value {
-    json!({"sensitive_data_mask": mask, "headless": {"active": true}})
+    let mut browser = full(mask);
+    browser["headless"] = json!({"active": true});
+    browser
 }
 
 /// Returns how an element is shown: its filter, and what its letters look like.
