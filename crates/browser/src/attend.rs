@@ -180,8 +180,8 @@ impl Attending {
         loop {
             tokio::select! {
                 Some(event) = reported.recv() => {
-                    // One may have been lost, and something waits for us for good.
-                    let full = self.taker.capacity() == 0;
+                    // It was full with this one: one may have been lost, and something waits for us for good.
+                    let full = reported.len() + 1 >= WAITING;
                     self.heed(&event);
                     if full {
                         self.start_over().await;

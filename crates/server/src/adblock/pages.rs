@@ -4,8 +4,7 @@
 //!
 //! - A request that is held is told of with its whole body, twice: as text and as base64. So what scripts send (`fetch`, XHR) is
 //!   never held, and blocked by host at the way out only.
-//! - Nothing is told of navigations, and no world made, in a session without the Page domain. The Runtime domain, which a page can
-//!   notice, is not needed: a call that waits for a promise hears of what comes up later.
+//! - Nothing is told of navigations in a session without the Page domain. The Runtime domain, which a page can notice, is not needed: a call that waits for a promise hears of what comes up later.
 //! - Several sessions may hold a page's requests; each gets to see them in turn, so clients go on with theirs.
 
 use std::collections::HashMap;

@@ -53,8 +53,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use roadstead_api::{DownloadId, ExtensionId, ProjectId, Receipt, RecordingId, SessionId};
-use tempfile::TempPath;
+use roadstead_api::{ProjectId, Receipt, SessionId};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -69,16 +68,16 @@ pub use self::work_dir::WorkRoot;
 use self::access::{Access, Scope};
 use self::admission::{Place, Places};
 use self::belongings::Belongings;
-use self::downloads::{Download, KeptFile, KeptRoot};
+use self::downloads::KeptRoot;
 use self::drive::Act;
 use self::drive::content::{Content, Reading};
 use self::driver::Driver;
-use self::extensions::{Extension, ExtensionRoot};
+use self::extensions::ExtensionRoot;
 use self::files::Shelf;
 use self::history::{History, HistoryQuery};
 use self::query::{SessionFilter, SessionPage, SessionQuery};
 use self::record::SessionRecord;
-use self::recordings::{Control, Moment, Recording, RecordingRoot, Video, Videos};
+use self::recordings::{RecordingRoot, Videos};
 use self::request::{ProfileUse, SessionRequest};
 use self::shred::Shredder;
 use crate::adblock::lists::Lists;
@@ -86,7 +85,7 @@ use crate::batch::record::BatchItemId;
 use crate::caller::Caller;
 use crate::config::{FilesConfig, RecordingsConfig, SessionsConfig};
 use crate::db::{Blocked, Db};
-use crate::error::{DOWNLOAD_NOT_FOUND, Error, RECORDING_NOT_FOUND, Result, SESSION_UNREACHABLE};
+use crate::error::{Error, Result, SESSION_UNREACHABLE};
 use crate::exits::Exits;
 use crate::exits::choice::{Choice, Wish};
 use crate::lifecycle::Lifecycle;
@@ -434,164 +433,6 @@ impl Sessions {
         }
     }
 
-    /// Lists what one of a project's sessions has downloaded: all that is over, with a file or without.
-    pub async fn downloads(&self, project: ProjectId, id: SessionId) -> Result<Vec<Download>> {
-        self.0.db.downloads(project, id, self.0.kept.oldest()).await
-    }
-
-    /// Opens a download of one of a project's sessions.
-    pub async fn download(
-        &self,
-        project: ProjectId,
-        (session, id): (SessionId, DownloadId),
-    ) -> Result<(Download, KeptFile)> {
-        let download = self.0.db.download(project, (session, id), self.0.kept.oldest()).await?;
-        let (kept, size) = (self.0.kept.clone(), download.size);
-        let opened = tokio::task::spawn_blocking(move || kept.read(session, id, size)).await;
-        match opened.expect("opening a file does not panic") {
-            Ok(file) => Ok((download, file)),
-            // It expired just now.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(DOWNLOAD_NOT_FOUND),
-            Err(error) => Err(Error::internal("The download could not be opened.", error)),
-        }
-    }
-
-    /// Returns the recording of one of a project's sessions, as it is now, if there is one.
-    pub async fn recording(&self, project: ProjectId, id: SessionId) -> Result<Option<Recording>> {
-        let found = self.0.db.recording(project, id, self.0.reels.oldest()).await?;
-        match found {
-            Some(recording) if recording.state.is_live() => {
-                let reels = self.0.reels.clone();
-                let measured = tokio::task::spawn_blocking(move || reels.measured(id, recording)).await;
-                Ok(Some(measured.expect("measuring a recording does not panic")))
-            }
-            found => Ok(found),
-        }
-    }
-
-    async fn require_recording(&self, project: ProjectId, id: SessionId) -> Result<Recording> {
-        self.recording(project, id).await?.ok_or(RECORDING_NOT_FOUND)
-    }
-
-    /// Returns what pauses the recording of a running session.
-    ///
-    /// Errors: there is no such session, it does not run, or it is not recorded.
-    pub async fn recording_control(&self, project: ProjectId, id: SessionId) -> Result<Control> {
-        if !self.0.db.session(project, id).await?.recording {
-            return Err(Error::InvalidRequest(NOT_RECORDED.to_owned()));
-        }
-        let running = self.require_running(project, id).await?.running().ok_or(SESSION_UNREACHABLE)?;
-        running.recording.ok_or(RECORDING_NOT_FOUND)
-    }
-
-    /// Deletes the recording of one of a project's sessions, which ends if it is still made. `None` is the only one that it has.
-    pub async fn delete_recording(
-        &self,
-        project: ProjectId,
-        id: SessionId,
-        which: Option<RecordingId>,
-    ) -> Result<()> {
-        if !self.0.db.session(project, id).await?.recording {
-            return Err(Error::InvalidRequest(NOT_RECORDED.to_owned()));
-        }
-        let recording = self.require_recording(project, id).await?;
-        if which.is_some_and(|which| which != recording.id) {
-            return Err(RECORDING_NOT_FOUND);
-        }
-        let control = self.find(project, id).and_then(|handle| handle.running()).and_then(|it| it.recording);
-        let this = self.clone();
-        // Whoever asked may hang up: it is deleted as a whole.
-        let deletion = async move {
-            if let Some(control) = control {
-                control.discard().await;
-            }
-            let Context { db, reels, .. } = &*this.0;
-            db.forget_recording(id).await?;
-            this.0.shredder_of(reels.path()).take(reels.dir_of(id)).await;
-            Ok(())
-        };
-        let deleted = self.0.lifecycle.tracker().spawn(deletion.in_current_span()).await;
-        deleted.expect("deleting a recording does not panic")
-    }
-
-    /// Returns a recording, and when its pictures were taken.
-    pub async fn recording_moments(
-        &self,
-        project: ProjectId,
-        id: SessionId,
-    ) -> Result<(Recording, Vec<Moment>)> {
-        let recording = self.require_recording(project, id).await?;
-        let (reels, which) = (self.0.reels.clone(), recording.id);
-        let moments =
-            tokio::task::spawn_blocking(move || Ok(reels.reel(id, which)?.moments().collect())).await;
-        Ok((recording, moments.expect("reading a recording does not panic").map_err(unreadable)?))
-    }
-
-    /// Returns a picture of a recording, as JPEG.
-    pub async fn recording_picture(
-        &self,
-        project: ProjectId,
-        id: SessionId,
-        number: usize,
-    ) -> Result<Vec<u8>> {
-        let recording = self.require_recording(project, id).await?;
-        let reels = self.0.reels.clone();
-        let picture =
-            tokio::task::spawn_blocking(move || reels.reel(id, recording.id)?.picture(number)).await;
-        let picture = picture.expect("reading a recording does not panic").map_err(unreadable)?;
-        picture.ok_or(RECORDING_NOT_FOUND)
-    }
-
-    /// Returns a recording and its video, which is made if need be.
-    pub async fn recording_video(&self, project: ProjectId, id: SessionId) -> Result<(Recording, Video)> {
-        let recording = self.require_recording(project, id).await?;
-        let video = self.0.videos.of(id, recording.id, recording.duration_ms).await?;
-        Ok((recording, video))
-    }
-
-    /// Returns where extensions are kept.
-    pub fn extension_root(&self) -> &ExtensionRoot {
-        &self.0.extensions
-    }
-
-    /// Adds an extension to those that a project has. A caller who hangs up meanwhile leaves nothing half-way.
-    pub async fn add_extension(&self, caller: &Caller, name: String, archive: TempPath) -> Result<Extension> {
-        let (this, caller) = (self.clone(), caller.clone());
-        let whole = async move {
-            let root = this.0.extensions.clone();
-            let taken = tokio::task::spawn_blocking(move || root.take(name, archive)).await;
-            let extension = taken.expect("taking an extension in does not panic")?;
-            let added = this.0.db.add_extension((caller.project, &caller.actor()), &extension).await;
-            if added.is_err() {
-                this.remove_extension(extension.id).await;
-            }
-            added.map(|()| extension)
-        };
-        let done = self.0.lifecycle.tracker().spawn(whole.in_current_span()).await;
-        done.expect("adding an extension does not panic")
-    }
-
-    /// Deletes one of a project's extensions. Sessions that have it go on with it.
-    pub async fn delete_extension(&self, caller: &Caller, id: ExtensionId) -> Result<()> {
-        self.0.db.forget_extension((caller.project, &caller.actor()), id).await?;
-        self.remove_extension(id).await;
-        Ok(())
-    }
-
-    /// Removes an extension's file, which is not on record. One that stays goes at the next start.
-    async fn remove_extension(&self, id: ExtensionId) {
-        let root = self.0.extensions.clone();
-        let removed = tokio::task::spawn_blocking(move || root.remove(id)).await;
-        if let Err(error) = removed.expect("removing a file does not panic") {
-            tracing::warn!(%error, extension.id = %id, "failed to remove an extension's file");
-        }
-    }
-
-    /// Removes what an earlier server left of extensions.
-    pub async fn clear_extensions(&self) -> Result<()> {
-        self.0.extensions.remove_orphans(&self.0.db).await
-    }
-
     /// Lists a project's live sessions.
     pub async fn live(&self, project: ProjectId, filter: SessionFilter) -> Result<Vec<SessionRecord>> {
         self.0.db.live_sessions(project, &filter).await
@@ -627,29 +468,6 @@ impl Sessions {
         recovery::recover(&self.0).await
     }
 
-    /// Removes what is kept of downloads when it expires, until the server stops. What is there without being on record goes first;
-    /// no session may run before that.
-    pub async fn keep_downloads_swept(&self) -> Result<()> {
-        let Context { db, kept, lifecycle, .. } = &*self.0;
-        let shredder = self.0.shredder_of(kept.path());
-        kept.remove_orphans(db, &shredder).await?;
-        let sweeping = kept.clone().keep_swept(db.clone(), shredder, lifecycle.soft().clone());
-        lifecycle.tracker().spawn(sweeping);
-        Ok(())
-    }
-
-    /// Puts on record what an earlier server had recorded, and removes recordings when they expire, until the server stops. No session
-    /// may run before that.
-    pub async fn keep_recordings_swept(&self) -> Result<()> {
-        let Context { db, reels, lifecycle, .. } = &*self.0;
-        let shredder = self.0.shredder_of(reels.path());
-        reels.recover(db).await?;
-        reels.remove_orphans(db, &shredder).await?;
-        let sweeping = reels.clone().keep_swept(db.clone(), shredder, lifecycle.soft().clone());
-        lifecycle.tracker().spawn(sweeping);
-        Ok(())
-    }
-
     /// Returns which browsers there are.
     pub fn browsers(&self) -> &BrowserSetup {
         &self.0.browsers
@@ -661,16 +479,6 @@ impl Sessions {
         }
         Ok(())
     }
-}
-
-/// What a caller is told whose session has no recording, as the API words it.
-const NOT_RECORDED: &str = "Recording feature is disabled for this session.";
-
-fn unreadable(error: std::io::Error) -> Error {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        return RECORDING_NOT_FOUND;
-    }
-    Error::internal("The recording could not be read. It does not outlive a rotation of the root key.", error)
 }
 
 /// What a driver is asked for.

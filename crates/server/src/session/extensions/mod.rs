@@ -26,9 +26,12 @@ use roadstead_api::ExtensionId;
 use roadstead_browser::UserId;
 use serde_json::{Map, Value};
 use tempfile::{NamedTempFile, TempPath};
+use tracing::Instrument as _;
 
 use self::package::Package;
+use super::Sessions;
 use super::work_dir::{WorkDir, make_dir};
+use crate::caller::Caller;
 use crate::clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
@@ -141,4 +144,49 @@ pub fn gone(id: ExtensionId) -> Error {
 
 fn not_stored(error: io::Error) -> Error {
     Error::internal("The file could not be stored.", error)
+}
+
+impl Sessions {
+    /// Returns where extensions are kept.
+    pub fn extension_root(&self) -> &ExtensionRoot {
+        &self.0.extensions
+    }
+
+    /// Adds an extension to those that a project has. A caller who hangs up meanwhile leaves nothing half-way.
+    pub async fn add_extension(&self, caller: &Caller, name: String, archive: TempPath) -> Result<Extension> {
+        let (this, caller) = (self.clone(), caller.clone());
+        let whole = async move {
+            let root = this.0.extensions.clone();
+            let taken = tokio::task::spawn_blocking(move || root.take(name, archive)).await;
+            let extension = taken.expect("taking an extension in does not panic")?;
+            let added = this.0.db.add_extension((caller.project, &caller.actor()), &extension).await;
+            if added.is_err() {
+                this.remove_extension(extension.id).await;
+            }
+            added.map(|()| extension)
+        };
+        let done = self.0.lifecycle.tracker().spawn(whole.in_current_span()).await;
+        done.expect("adding an extension does not panic")
+    }
+
+    /// Deletes one of a project's extensions. Sessions that have it go on with it.
+    pub async fn delete_extension(&self, caller: &Caller, id: ExtensionId) -> Result<()> {
+        self.0.db.forget_extension((caller.project, &caller.actor()), id).await?;
+        self.remove_extension(id).await;
+        Ok(())
+    }
+
+    /// Removes an extension's file, which is not on record. One that stays goes at the next start.
+    async fn remove_extension(&self, id: ExtensionId) {
+        let root = self.0.extensions.clone();
+        let removed = tokio::task::spawn_blocking(move || root.remove(id)).await;
+        if let Err(error) = removed.expect("removing a file does not panic") {
+            tracing::warn!(%error, extension.id = %id, "failed to remove an extension's file");
+        }
+    }
+
+    /// Removes what an earlier server left of extensions.
+    pub async fn clear_extensions(&self) -> Result<()> {
+        self.0.extensions.remove_orphans(&self.0.db).await
+    }
 }
